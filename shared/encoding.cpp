@@ -1,0 +1,198 @@
+#include "shared/encoding.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <stdexcept>
+
+namespace webhookd {
+
+namespace {
+
+constexpr std::string_view kStandardAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kUrlAlphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::string_view kHexDigits = "0123456789abcdef";
+
+std::uint8_t byte_at(std::string_view bytes, std::size_t i) {
+  return static_cast<std::uint8_t>(bytes[i]);
+}
+
+// What each character stands for; kNone for those outside the alphabet.
+using Values = std::array<std::uint8_t, 256>;
+constexpr std::uint8_t kNone = 0xFF;
+
+constexpr Values values_of(std::string_view alphabet) {
+  Values values{};
+  values.fill(kNone);
+  for (std::size_t i = 0; i < alphabet.size(); ++i) {
+    values[static_cast<std::uint8_t>(alphabet[i])] = static_cast<std::uint8_t>(i);
+  }
+  return values;
+}
+
+constexpr Values kStandardValues = values_of(kStandardAlphabet);
+constexpr Values kUrlValues = values_of(kUrlAlphabet);
+
+// Without padding.
+std::string encode64(std::string_view bytes, std::string_view alphabet) {
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  std::uint32_t bits = 0;
+  unsigned held = 0;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    bits = (bits << 8U | byte_at(bytes, i)) & 0xFFFFU;
+    held += 8;
+    while (held >= 6) {
+      held -= 6;
+      out += alphabet[bits >> held & 0x3FU];
+    }
+  }
+  if (held > 0) out += alphabet[bits << (6 - held) & 0x3FU];
+  return out;
+}
+
+// Without padding. Bits that no byte takes must be zero, so that each value has one text.
+std::optional<std::string> decode64(std::string_view text, const Values& values) {
+  if (text.size() % 4 == 1) return std::nullopt;
+  std::string out;
+  out.reserve(text.size() / 4 * 3 + 2);
+  std::uint32_t bits = 0;
+  unsigned held = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::uint8_t value = values[byte_at(text, i)];
+    if (value == kNone) return std::nullopt;
+    bits = (bits << 6U | value) & 0xFFFU;
+    held += 6;
+    if (held >= 8) {
+      held -= 8;
+      out += static_cast<char>(bits >> held & 0xFFU);
+    }
+  }
+  if ((bits & ((1U << held) - 1)) != 0) return std::nullopt;
+  return out;
+}
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+// The length of the well-formed sequence at `at`; 0 when there is none (RFC 3629 section 4).
+std::size_t utf8_sequence(std::string_view bytes, std::size_t at) {
+  const std::uint8_t lead = byte_at(bytes, at);
+  if (lead < 0x80) return 1;
+  if (lead < 0xC2 || lead > 0xF4) return 0;
+  const std::size_t length = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  if (bytes.size() - at < length) return 0;
+  const std::uint8_t second = byte_at(bytes, at + 1);
+  const std::uint8_t lowest = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  const std::uint8_t highest = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  if (second < lowest || second > highest) return 0;
+  for (std::size_t i = 2; i < length; ++i) {
+    if ((byte_at(bytes, at + i) & 0xC0U) != 0x80) return 0;
+  }
+  return length;
+}
+
+}  // namespace
+
+std::string base64_encode(std::string_view bytes) {
+  std::string out = encode64(bytes, kStandardAlphabet);
+  while (out.size() % 4 != 0) out += '=';
+  return out;
+}
+
+std::optional<std::string> base64_decode(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
+  return decode64(text, kStandardValues);
+}
+
+std::string base64url_encode(std::string_view bytes) { return encode64(bytes, kUrlAlphabet); }
+
+std::optional<std::string> base64url_decode(std::string_view text) {
+  return decode64(text, kUrlValues);
+}
+
+std::string hex_encode(std::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size() * 2);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    out += kHexDigits[byte_at(bytes, i) >> 4U];
+    out += kHexDigits[byte_at(bytes, i) & 0xFU];
+  }
+  return out;
+}
+
+std::optional<std::string> hex_decode(std::string_view text) {
+  if (text.size() % 2 != 0) return std::nullopt;
+  std::string out;
+  out.reserve(text.size() / 2);
+  for (std::size_t i = 0; i < text.size(); i += 2) {
+    const int high = hex_value(text[i]);
+    const int low = hex_value(text[i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    out += static_cast<char>(high * 16 + low);
+  }
+  return out;
+}
+
+std::string sha256(std::string_view bytes) {
+  std::array<unsigned char, 32> digest{};
+  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1) {
+    throw std::runtime_error("SHA-256 failed");
+  }
+  return {digest.begin(), digest.end()};
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view message) {
+  std::array<unsigned char, 32> digest{};
+  // A null key means "the key of last time" to OpenSSL.
+  const char* key_bytes = key.empty() ? "" : key.data();
+  if (HMAC(EVP_sha256(), key_bytes, static_cast<int>(key.size()),
+           reinterpret_cast<const unsigned char*>(message.data()), message.size(), digest.data(),
+           nullptr) == nullptr) {
+    throw std::runtime_error("HMAC-SHA-256 failed");
+  }
+  return {digest.begin(), digest.end()};
+}
+
+bool constant_time_equal(std::string_view left, std::string_view right) {
+  return left.size() == right.size() &&
+         (left.empty() || CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0);
+}
+
+bool is_utf8(std::string_view bytes) {
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t length = utf8_sequence(bytes, at);
+    if (length == 0) return false;
+    at += length;
+  }
+  return true;
+}
+
+std::string replace_invalid_utf8(std::string_view bytes) {
+  if (is_utf8(bytes)) return std::string(bytes);
+  std::string out;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t length = utf8_sequence(bytes, at);
+    out += length == 0 ? "\xEF\xBF\xBD" : bytes.substr(at, length);
+    at += length == 0 ? 1 : length;
+  }
+  return out;
+}
+
+std::size_t utf8_length(std::string_view text) {
+  std::size_t count = 0;
+  for (const char c : text) {
+    if ((static_cast<std::uint8_t>(c) & 0xC0U) != 0x80) ++count;
+  }
+  return count;
+}
+
+}  // namespace webhookd

@@ -1,0 +1,52 @@
+#include "shared/random.h"
+
+#include <openssl/rand.h>
+
+#include <cassert>
+#include <limits>
+#include <stdexcept>
+
+namespace webhookd {
+
+namespace {
+
+std::uint64_t draw(Random& random) {
+  std::uint8_t bytes[8];
+  random.fill(bytes);
+  std::uint64_t value = 0;
+  for (const std::uint8_t byte : bytes) value = value << 8U | byte;
+  return value;
+}
+
+}  // namespace
+
+std::string Random::bytes(std::size_t count) {
+  std::string out(count, '\0');
+  fill({reinterpret_cast<std::uint8_t*>(out.data()), out.size()});
+  return out;
+}
+
+std::uint64_t Random::below(std::uint64_t bound) {
+  assert(bound > 0);
+  // 2^64 mod bound: values under it would make the first results likelier than the others.
+  const std::uint64_t surplus = (std::numeric_limits<std::uint64_t>::max() - bound + 1) % bound;
+  std::uint64_t value = draw(*this);
+  while (value < surplus) value = draw(*this);
+  return value % bound;
+}
+
+double Random::unit() { return static_cast<double>(draw(*this) >> 11U) * 0x1.0p-53; }
+
+void SystemRandom::fill(std::span<std::uint8_t> out) {
+  // RAND_bytes takes an int.
+  constexpr std::size_t kChunk = 1U << 20U;
+  while (!out.empty()) {
+    const auto part = out.first(out.size() < kChunk ? out.size() : kChunk);
+    if (RAND_bytes(part.data(), static_cast<int>(part.size())) != 1) {
+      throw std::runtime_error("the system gives no random bytes");
+    }
+    out = out.subspan(part.size());
+  }
+}
+
+}  // namespace webhookd
