@@ -1,0 +1,29 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "store/sqlite/connection.h"
+#include "store/store.h"
+
+namespace webhookd {
+
+// `detail` is a JSON object without secrets or header values.
+void write_audit(Connection& db, const ChangeContext& context, std::string_view action,
+                 const std::optional<WebhookId>& webhook, const std::string& detail);
+
+// Newest first, ids below `before_id`.
+std::vector<AuditEntry> load_audit(Connection& db, std::optional<std::int64_t> before_id,
+                                   int limit);
+
+// Details: everything that was set; what differs, as {"field": {"from", "to"}}; and others.
+std::string settings_detail(const WebhookSettings& settings);
+std::string difference_detail(const WebhookSettings& from, const WebhookSettings& to);
+std::string reason_detail(const std::string& reason);
+std::string delivery_detail_text(DeliveryId id);
+std::string grace_detail(std::chrono::seconds grace);
+std::string event_type_detail(std::string_view name);
+
+}  // namespace webhookd

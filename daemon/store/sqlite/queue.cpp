@@ -1,0 +1,299 @@
+#include "store/sqlite/queue.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "store/sqlite/audit.h"
+#include "store/sqlite/delivery_rows.h"
+#include "store/sqlite/record.h"
+
+namespace webhookd {
+namespace {
+
+// So many are marked in the disabling's own transaction; the rest follows in batches.
+constexpr int kCancelledAtOnce = 5000;
+
+std::optional<Timestamp> earlier(std::optional<Timestamp> left, std::optional<Timestamp> right) {
+  if (!left) return right;
+  if (!right) return left;
+  return std::min(*left, *right);
+}
+
+std::optional<Timestamp> first_time(Query query) {
+  if (!query.step()) return std::nullopt;
+  return query.time(0);
+}
+
+// Of the retries asked for by hand (`manual`), or of the automatic attempts of deliveries that
+// were taken up again by hand.
+std::optional<Timestamp> earliest_by_hand(Connection& db, const QueueKey& key, bool manual) {
+  return first_time(
+      db.query("SELECT next_attempt_at FROM deliveries INDEXED BY deliveries_by_hand"
+               " WHERE webhook_seq = ?1 AND generation = ?2 AND manual = ?3 AND status = 0"
+               " AND manual + aside > 0 ORDER BY next_attempt_at LIMIT 1",
+               key.seq, key.generation, manual ? 1 : 0));
+}
+
+std::optional<Head> first_in_line(Connection& db, const QueueKey& key, DeliveryStatus status) {
+  // A void delivery that is still in flight keeps its place until it ends.
+  const std::int64_t after = status == DeliveryStatus::pending ? key.void_through : 0;
+  Query row = db.query(
+      "SELECT id, next_attempt_at, manual FROM deliveries INDEXED BY deliveries_status"
+      " WHERE webhook_seq = ?1 AND status = ?2 AND status <> 2 AND id > ?3 AND aside = 0"
+      " AND test = 0 ORDER BY id LIMIT 1",
+      key.seq, static_cast<int>(status), after);
+  if (!row.step()) return std::nullopt;
+  return Head{DeliveryId{row.integer(0)}, status, row.maybe_time(1), row.flag(2)};
+}
+
+bool automatic_in_flight(Connection& db, const QueueKey& key) {
+  Query row = db.query(
+      "SELECT 1 FROM deliveries INDEXED BY deliveries_status"
+      " WHERE webhook_seq = ?1 AND status = 1 AND status <> 2 AND manual = 0 AND test = 0 LIMIT 1",
+      key.seq);
+  return row.step();
+}
+
+// When the one automatic attempt that an ordered webhook may have next is due.
+std::optional<Timestamp> ordered_due(Connection& db, const QueueKey& key) {
+  if (automatic_in_flight(db, key)) return std::nullopt;
+  std::optional<Timestamp> due = earliest_by_hand(db, key, false);
+  const auto head = head_of(db, key);
+  if (head && head->status == DeliveryStatus::pending && !head->manual) {
+    due = earlier(due, head->due);
+  }
+  return due;
+}
+
+#define CLAIM_COLUMNS                                                          \
+  "SELECT d.id, d.attempt_count, d.max_attempts, d.manual, d.next_attempt_at," \
+  " e.event_id, e.type, e.body FROM deliveries d "
+#define CLAIM_JOIN " CROSS JOIN events e ON e.seq = d.event_seq "
+
+constexpr const char* kDue = CLAIM_COLUMNS
+    "INDEXED BY deliveries_due" CLAIM_JOIN
+    "WHERE d.webhook_seq = ?1 AND d.generation = ?2 AND d.status = 0 AND d.next_attempt_at <= ?3"
+    " ORDER BY d.next_attempt_at, d.id LIMIT ?4";
+constexpr const char* kDueByHand = CLAIM_COLUMNS
+    "INDEXED BY deliveries_by_hand" CLAIM_JOIN
+    "WHERE d.webhook_seq = ?1 AND d.generation = ?2 AND d.manual = ?5 AND d.status = 0"
+    " AND d.manual + d.aside > 0 AND d.next_attempt_at <= ?3"
+    " ORDER BY d.next_attempt_at, d.id LIMIT ?4";
+constexpr const char* kOne = CLAIM_COLUMNS CLAIM_JOIN "WHERE d.id = ?1";
+#undef CLAIM_COLUMNS
+#undef CLAIM_JOIN
+
+ClaimedDelivery read_due(const Query& row) {
+  ClaimedDelivery claimed;
+  claimed.id = DeliveryId{row.integer(0)};
+  claimed.attempt_number = row.small(1) + 1;
+  claimed.max_attempts = row.small(2);
+  claimed.trigger = row.flag(3) ? Trigger::manual : Trigger::automatic;
+  claimed.due = row.time(4);
+  claimed.event_id = row.text(5);
+  claimed.event_type = row.text(6);
+  claimed.body = row.text(7);
+  return claimed;
+}
+
+using AllDue = std::vector<ClaimedDelivery>;
+
+AllDue read_all(Query rows) {
+  AllDue due;
+  while (rows.step()) due.push_back(read_due(rows));
+  return due;
+}
+
+AllDue due_by_hand(Connection& db, const QueueKey& key, Timestamp now, int limit, bool manual) {
+  return read_all(db.query(kDueByHand, key.seq, key.generation, now, limit, manual ? 1 : 0));
+}
+
+// The retries by hand that are due and, when order allows it, one automatic attempt.
+AllDue due_in_order(Connection& db, const QueueKey& key, Timestamp now, int limit) {
+  AllDue all = due_by_hand(db, key, now, limit, true);
+  const auto automatic = ordered_due(db, key);
+  if (!automatic || *automatic > now) return all;
+  AllDue one = due_by_hand(db, key, now, 1, false);
+  const auto head = head_of(db, key);
+  const bool head_waits = head && head->status == DeliveryStatus::pending && !head->manual;
+  if (head_waits && (one.empty() || *head->due <= one.front().due)) {
+    one = read_all(db.query(kOne, head->id.value));
+  }
+  std::ranges::move(one, std::back_inserter(all));
+  std::ranges::stable_sort(all, {}, &ClaimedDelivery::due);
+  if (all.size() > static_cast<std::size_t>(limit)) all.erase(all.begin() + limit, all.end());
+  return all;
+}
+
+AllDue due_of(Connection& db, const QueueKey& key, const ClaimRequest& request, Timestamp now) {
+  if (request.what == Claimable::manual_only) {
+    return due_by_hand(db, key, now, request.limit, true);
+  }
+  if (key.ordered) return due_in_order(db, key, now, request.limit);
+  return read_all(db.query(kDue, key.seq, key.generation, now, request.limit));
+}
+
+Claim make_claim(Transaction& transaction, const ClaimRequest& request, Timestamp now) {
+  Claim claim{request.webhook, {}, std::nullopt};
+  const Subscriber* subscriber = transaction.subscriptions.find(request.webhook);
+  if (subscriber == nullptr || subscriber->status != WebhookStatus::active) return claim;
+  const QueueKey key = key_of(*subscriber);
+  for (ClaimedDelivery& due : due_of(transaction.db, key, request, now)) {
+    transaction.db.run("UPDATE deliveries SET status = 1 WHERE id = ?1", due.id.value);
+    transaction.tally.move(key.seq, false, DeliveryStatus::pending, DeliveryStatus::in_flight);
+    claim.deliveries.push_back(std::move(due));
+  }
+  claim.next_due = next_due(transaction.db, key);
+  return claim;
+}
+
+Endpoint endpoint_of(Connection& db, const Sealer& sealer, const StoredWebhook& stored) {
+  const Webhook& webhook = stored.webhook;
+  const WebhookSettings& settings = webhook.settings;
+  StoredSecrets secrets = load_secrets(db, sealer, webhook.id, stored.key.seq);
+  Endpoint endpoint;
+  endpoint.id = webhook.id;
+  endpoint.shard = stored.shard;
+  endpoint.status = settings.status;
+  endpoint.url = settings.url;
+  endpoint.headers = settings.headers;
+  endpoint.timeout = settings.timeout;
+  endpoint.retry_schedule = settings.retry_schedule;
+  endpoint.max_in_flight = settings.max_in_flight;
+  endpoint.rate_limit_per_second = settings.rate_limit_per_second;
+  endpoint.ordered = settings.ordered;
+  endpoint.secret = std::move(secrets.current);
+  endpoint.previous_secret = std::move(secrets.previous);
+  endpoint.previous_secret_expires_at = secrets.previous_expires_at;
+  endpoint.health = webhook.health;
+  endpoint.next_due = next_due(db, stored.key);
+  return endpoint;
+}
+
+}  // namespace
+
+QueueKey key_of(const Subscriber& subscriber) {
+  return {subscriber.seq, subscriber.ordered, subscriber.generation, subscriber.void_through};
+}
+
+std::optional<Head> head_of(Connection& db, const QueueKey& key) {
+  const auto waiting = first_in_line(db, key, DeliveryStatus::pending);
+  const auto under_way = first_in_line(db, key, DeliveryStatus::in_flight);
+  if (!waiting || !under_way) return waiting ? waiting : under_way;
+  return waiting->id < under_way->id ? waiting : under_way;
+}
+
+std::optional<Timestamp> next_due(Connection& db, const QueueKey& key) {
+  if (key.ordered) return earlier(earliest_by_hand(db, key, true), ordered_due(db, key));
+  return first_time(
+      db.query("SELECT next_attempt_at FROM deliveries INDEXED BY deliveries_due"
+               " WHERE webhook_seq = ?1 AND generation = ?2 AND status = 0"
+               " ORDER BY next_attempt_at LIMIT 1",
+               key.seq, key.generation));
+}
+
+std::optional<Timestamp> oldest_pending(Connection& db, const QueueKey& key) {
+  return first_time(
+      db.query("SELECT created_at FROM deliveries INDEXED BY deliveries_status"
+               " WHERE webhook_seq = ?1 AND status = 0 AND status <> 2 AND id > ?2 AND test = 0"
+               " ORDER BY id LIMIT 1",
+               key.seq, key.void_through));
+}
+
+std::vector<Endpoint> load_endpoints(Connection& db, const Sealer& sealer,
+                                     std::span<const int> shards) {
+  std::vector<Endpoint> endpoints;
+  for (const int shard : shards) {
+    for (const StoredWebhook& stored : load_shard(db, sealer, shard)) {
+      endpoints.push_back(endpoint_of(db, sealer, stored));
+    }
+  }
+  return endpoints;
+}
+
+std::optional<Endpoint> load_endpoint(Connection& db, const Sealer& sealer, const WebhookId& id) {
+  const auto stored = load_webhook(db, sealer, id);
+  if (!stored) return std::nullopt;
+  return endpoint_of(db, sealer, *stored);
+}
+
+QueueTurnResult make_turn(Transaction& transaction, const QueueTurn& turn, Timestamp now) {
+  for (const AttemptResult& result : turn.results) record_result(transaction, result, now);
+  for (const DeliveryId id : turn.released) release(transaction, id, now);
+  for (const HealthUpdate& update : turn.health) {
+    const Subscriber* subscriber = transaction.subscriptions.find(update.webhook);
+    if (subscriber != nullptr) store_health(transaction.db, subscriber->seq, update.health);
+  }
+  for (const Disabling& disabling : turn.disable) {
+    const Subscriber* subscriber = transaction.subscriptions.find(disabling.webhook);
+    if (subscriber == nullptr || subscriber->status == WebhookStatus::disabled) continue;
+    disable_webhook(transaction, subscriber->seq, disabling.reason, now);
+    write_audit(transaction.db, {now, "daemon", "", ""}, "webhook.disable", disabling.webhook,
+                reason_detail(disabling.reason));
+  }
+  QueueTurnResult result;
+  result.claims.reserve(turn.claims.size());
+  for (const ClaimRequest& request : turn.claims) {
+    result.claims.push_back(make_claim(transaction, request, now));
+  }
+  return result;
+}
+
+void disable_webhook(Transaction& transaction, std::int64_t seq,
+                     const std::optional<std::string>& reason, Timestamp now) {
+  transaction.db.run(
+      "UPDATE webhooks SET status = 2, disabled_reason = ?2, disabled_at = ?3, updated_at = ?3,"
+      " generation = generation + 1, cancelling = 1,"
+      " void_through = (SELECT ifnull(max(id), 0) FROM deliveries) WHERE seq = ?1",
+      seq, reason, now);
+  cancel_void(transaction, seq, kCancelledAtOnce, now);
+  transaction.subscriptions.reload(transaction.db, seq);
+}
+
+void cancel_foreign(Transaction& transaction, std::int64_t seq, const Binding& binding,
+                    Timestamp now) {
+  Connection& db = transaction.db;
+  std::vector<std::pair<DeliveryId, DeliveryStatus>> found;
+  for (const DeliveryStatus status : {DeliveryStatus::pending, DeliveryStatus::in_flight}) {
+    Query rows = db.query(
+        "SELECT d.id FROM deliveries d INDEXED BY deliveries_status"
+        " CROSS JOIN events e ON e.seq = d.event_seq"
+        " WHERE d.webhook_seq = ?1 AND d.status = ?2 AND d.status <> 2 AND d.test = 0"
+        " AND ((?3 IS NOT NULL AND e.tenant IS NOT ?3) OR (?4 IS NOT NULL AND e.partner IS NOT "
+        "?4))",
+        seq, static_cast<int>(status), binding.tenant_id, binding.partner_id);
+    while (rows.step()) found.emplace_back(DeliveryId{rows.integer(0)}, status);
+  }
+  for (const auto& [id, status] : found) {
+    if (status == DeliveryStatus::pending) {
+      mark_cancelled(db, id, now);
+      transaction.tally.move(seq, false, DeliveryStatus::pending, DeliveryStatus::cancelled);
+    } else {
+      // Older than any: not pending again when its attempt ends.
+      db.run("UPDATE deliveries SET generation = -1 WHERE id = ?1", id.value);
+    }
+  }
+}
+
+bool cancel_void(Transaction& transaction, std::int64_t seq, int batch, Timestamp now) {
+  Connection& db = transaction.db;
+  std::vector<std::pair<DeliveryId, bool>> found;
+  {
+    Query rows = db.query(
+        "SELECT d.id, d.test FROM webhooks w CROSS JOIN deliveries d INDEXED BY deliveries_due"
+        " ON d.webhook_seq = w.seq AND d.generation < w.generation AND d.status = 0"
+        " WHERE w.seq = ?1 LIMIT ?2",
+        seq, batch);
+    while (rows.step()) found.emplace_back(DeliveryId{rows.integer(0)}, rows.flag(1));
+  }
+  for (const auto& [id, test] : found) {
+    mark_cancelled(db, id, now);
+    transaction.tally.move(seq, test, DeliveryStatus::pending, DeliveryStatus::cancelled);
+  }
+  if (found.size() == static_cast<std::size_t>(batch)) return true;
+  db.run("UPDATE webhooks SET cancelling = 0 WHERE seq = ?1", seq);
+  transaction.subscriptions.reload(db, seq);
+  return false;
+}
+
+}  // namespace webhookd

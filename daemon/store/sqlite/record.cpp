@@ -1,0 +1,161 @@
+#include "store/sqlite/record.h"
+
+#include "shared/model_json.h"
+#include "store/sqlite/audit.h"
+#include "store/sqlite/delivery_rows.h"
+
+namespace webhookd {
+namespace {
+
+// Pending only while its webhook has not been disabled since.
+bool is_void(const Transaction& transaction, const DeliveryState& state) {
+  const Subscriber* subscriber = transaction.subscriptions.find(state.webhook_seq);
+  return subscriber == nullptr || subscriber->generation > state.generation;
+}
+
+DeliveryStatus settled_status(const Transaction& transaction, const DeliveryState& state,
+                              DeliveryStatus wanted) {
+  if (wanted != DeliveryStatus::pending) return wanted;
+  if (state.test) return DeliveryStatus::failed;  // tests are never retried
+  return is_void(transaction, state) ? DeliveryStatus::cancelled : DeliveryStatus::pending;
+}
+
+void update_row(Connection& db, const DeliveryState& state, const Attempt& attempt,
+                DeliveryStatus status, std::optional<Timestamp> next_attempt_at, Timestamp now) {
+  std::optional<std::string_view> error_kind;
+  std::optional<std::string_view> error_message;
+  if (attempt.error) {
+    error_kind = to_string(attempt.error->kind);
+    error_message = attempt.error->message;
+  }
+  std::optional<Timestamp> completed_at;
+  if (status != DeliveryStatus::pending) completed_at = now;
+  db.run(
+      "UPDATE deliveries SET status = ?2, attempt_count = attempt_count + 1,"
+      " next_attempt_at = ?3, completed_at = ?4, response_status = ?5, duration_ms = ?6,"
+      " error_kind = ?7, error_message = ?8, manual = 0 WHERE id = ?1",
+      state.id.value, static_cast<int>(status), next_attempt_at, completed_at,
+      attempt.response_status, attempt.duration.count(), error_kind, error_message);
+}
+
+void record(Transaction& transaction, const DeliveryState& state, const Attempt& attempt,
+            DeliveryStatus wanted, Timestamp now) {
+  const DeliveryStatus status = settled_status(transaction, state, wanted);
+  std::optional<Timestamp> next_attempt_at;
+  if (status == DeliveryStatus::pending) next_attempt_at = attempt.next_attempt_at.value_or(now);
+  insert_attempt(transaction.db, state.id, state.attempt_count + 1, attempt, next_attempt_at);
+  update_row(transaction.db, state, attempt, status, next_attempt_at, now);
+  transaction.tally.move(state.webhook_seq, state.test, DeliveryStatus::in_flight, status);
+  if (state.test) return;
+  Rollup& rollup = transaction.tally.rollup(state.webhook_seq, now);
+  rollup.add_attempt(attempt);
+  if (status == DeliveryStatus::succeeded) ++rollup.succeeded;
+  if (status == DeliveryStatus::failed) ++rollup.failed;
+}
+
+std::optional<DeliveryState> state_in_flight(Transaction& transaction, DeliveryId id) {
+  auto state = load_state(transaction.db, id);
+  if (!state || state->status != DeliveryStatus::in_flight) return std::nullopt;
+  if (transaction.subscriptions.find(state->webhook_seq) == nullptr) return std::nullopt;
+  return state;
+}
+
+struct OwnDelivery {
+  const Subscriber* subscriber = nullptr;
+  DeliveryState state;
+};
+
+std::optional<OwnDelivery> find_own(Transaction& transaction, const WebhookId& webhook,
+                                    DeliveryId id) {
+  const Subscriber* subscriber = transaction.subscriptions.find(webhook);
+  if (subscriber == nullptr) return std::nullopt;
+  const auto state = load_state(transaction.db, id);
+  if (!state || state->webhook_seq != subscriber->seq) return std::nullopt;
+  return OwnDelivery{subscriber, *state};
+}
+
+// What is set must equal the event's.
+bool matches_event(Connection& db, const Binding& webhook, DeliveryId id) {
+  Query row = db.query(
+      "SELECT 1 FROM deliveries d JOIN events e ON e.seq = d.event_seq WHERE d.id = ?1"
+      " AND (?2 IS NULL OR e.tenant = ?2) AND (?3 IS NULL OR e.partner = ?3)",
+      id.value, webhook.tenant_id, webhook.partner_id);
+  return row.step();
+}
+
+}  // namespace
+
+void record_result(Transaction& transaction, const AttemptResult& result, Timestamp now) {
+  const auto state = state_in_flight(transaction, result.delivery);
+  if (state) record(transaction, *state, result.attempt, result.status, now);
+}
+
+void release(Transaction& transaction, DeliveryId id, Timestamp now) {
+  const auto state = state_in_flight(transaction, id);
+  if (!state || state->test) return;
+  const auto status = settled_status(transaction, *state, DeliveryStatus::pending);
+  if (status == DeliveryStatus::cancelled) {
+    mark_cancelled(transaction.db, id, now);
+  } else {
+    transaction.db.run("UPDATE deliveries SET status = 0 WHERE id = ?1", id.value);
+  }
+  transaction.tally.move(state->webhook_seq, false, DeliveryStatus::in_flight, status);
+}
+
+void interrupt(Transaction& transaction, DeliveryId id, Timestamp now) {
+  const auto state = state_in_flight(transaction, id);
+  if (!state) return;
+  Attempt attempt;
+  if (state->manual) attempt.trigger = Trigger::manual;
+  if (state->test) attempt.trigger = Trigger::test;
+  attempt.started_at = now;
+  attempt.error = DeliveryError{ErrorKind::interrupted,
+                                "the daemon ended during this attempt; whether the receiver got it "
+                                "is unknown"};
+  attempt.next_attempt_at = now;
+  // Even a last attempt: an interruption exhausts nothing.
+  record(transaction, *state, attempt, DeliveryStatus::pending, now);
+  if (state->manual) {
+    transaction.db.run("UPDATE deliveries SET manual = 1 WHERE id = ?1 AND status = 0", id.value);
+  }
+}
+
+RetryOutcome retry_delivery(Transaction& transaction, const WebhookId& webhook, DeliveryId id,
+                            RetrySucceeded succeeded, const ChangeContext& context) {
+  const auto own = find_own(transaction, webhook, id);
+  if (!own) return RetryOutcome::not_found;
+  const DeliveryState& state = own->state;
+  if (state.test) return RetryOutcome::is_test;
+  if (!matches_event(transaction.db, own->subscriber->binding, id)) {
+    return RetryOutcome::foreign_event;
+  }
+  if (state.status == DeliveryStatus::in_flight) return RetryOutcome::in_flight;
+  if (own->subscriber->status == WebhookStatus::disabled) return RetryOutcome::webhook_disabled;
+  if (state.status == DeliveryStatus::succeeded && succeeded == RetrySucceeded::refuse) {
+    return RetryOutcome::already_succeeded;
+  }
+  // What had ended, or was about to be marked as cancelled, has lost its place in the order.
+  const bool keeps_place =
+      state.status == DeliveryStatus::pending && state.generation == own->subscriber->generation;
+  transaction.db.run(
+      "UPDATE deliveries SET status = 0, manual = 1, aside = max(aside, ?2), generation = ?3,"
+      " next_attempt_at = ?4, completed_at = NULL WHERE id = ?1",
+      id.value, keeps_place ? 0 : 1, own->subscriber->generation, context.now);
+  transaction.tally.move(state.webhook_seq, false, state.status, DeliveryStatus::pending);
+  write_audit(transaction.db, context, "delivery.retry", webhook, delivery_detail_text(id));
+  return RetryOutcome::retried;
+}
+
+CancelOutcome cancel_delivery(Transaction& transaction, const WebhookId& webhook, DeliveryId id,
+                              const ChangeContext& context) {
+  const auto own = find_own(transaction, webhook, id);
+  if (!own) return CancelOutcome::not_found;
+  if (own->state.status != DeliveryStatus::pending) return CancelOutcome::not_pending;
+  mark_cancelled(transaction.db, id, context.now);
+  transaction.tally.move(own->state.webhook_seq, own->state.test, DeliveryStatus::pending,
+                         DeliveryStatus::cancelled);
+  write_audit(transaction.db, context, "delivery.cancel", webhook, delivery_detail_text(id));
+  return CancelOutcome::cancelled;
+}
+
+}  // namespace webhookd

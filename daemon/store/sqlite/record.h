@@ -1,0 +1,25 @@
+#pragma once
+
+// What becomes of deliveries: results, releases, interruptions, retries and cancelling by hand.
+
+#include <cstdint>
+
+#include "store/sqlite/writer.h"
+
+namespace webhookd {
+
+// Dropped when the delivery is gone or not in flight any more.
+void record_result(Transaction& transaction, const AttemptResult& result, Timestamp now);
+
+// Claimed and never tried: as before the claim.
+void release(Transaction& transaction, DeliveryId id, Timestamp now);
+
+// In flight when the last process ended: an attempt of its own, and pending again. A test fails.
+void interrupt(Transaction& transaction, DeliveryId id, Timestamp now);
+
+RetryOutcome retry_delivery(Transaction& transaction, const WebhookId& webhook, DeliveryId id,
+                            RetrySucceeded succeeded, const ChangeContext& context);
+CancelOutcome cancel_delivery(Transaction& transaction, const WebhookId& webhook, DeliveryId id,
+                              const ChangeContext& context);
+
+}  // namespace webhookd

@@ -1,0 +1,233 @@
+#include "store/sqlite/rollup.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <set>
+#include <vector>
+
+#include "shared/model_json.h"
+
+namespace webhookd {
+namespace {
+
+constexpr double kGrowth = 1.2;
+
+// Upper bounds of the buckets from 1 on; the last holds a day.
+const std::vector<double>& bucket_bounds() {
+  static const std::vector<double> bounds = [] {
+    std::vector<double> all;
+    for (double bound = kGrowth; bound < 86'400'000.0; bound *= kGrowth) all.push_back(bound);
+    return all;
+  }();
+  return bounds;
+}
+
+int bucket_of(std::chrono::milliseconds duration) {
+  if (duration.count() <= 0) return 0;
+  const auto& bounds = bucket_bounds();
+  const auto bound =
+      std::upper_bound(bounds.begin(), bounds.end(), static_cast<double>(duration.count()));
+  return static_cast<int>(bound - bounds.begin()) + 1;
+}
+
+double middle_of(int bucket) {
+  if (bucket == 0) return 0.0;
+  return std::pow(kGrowth, bucket - 0.5);
+}
+
+std::int64_t parse_count(std::string_view text) {
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+void append_pair(std::string& text, std::string_view key, std::int64_t count) {
+  if (!text.empty()) text += ',';
+  text.append(key).append(":").append(std::to_string(count));
+}
+
+template <typename Visit>
+void each_pair(std::string_view text, Visit visit) {
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(','), text.size());
+    const std::string_view pair = text.substr(0, end);
+    const std::size_t colon = pair.find(':');
+    if (colon != std::string_view::npos) {
+      visit(pair.substr(0, colon), parse_count(pair.substr(colon + 1)));
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
+void write_counter(Connection& db, std::int64_t seq, bool test, DeliveryStatus status,
+                   std::int64_t change) {
+  db.run(
+      "INSERT INTO counters(webhook_seq, test, status, count) VALUES(?1, ?2, ?3, ?4)"
+      " ON CONFLICT DO UPDATE SET count = count + excluded.count",
+      seq, test, static_cast<int>(status), change);
+}
+
+void write_rollup(Connection& db, std::int64_t seq, std::int64_t resolution, std::int64_t start,
+                  const Rollup& change) {
+  if (change.attempts == 0 && change.succeeded == 0 && change.failed == 0) {
+    db.run(
+        "INSERT INTO rollups VALUES(?1, ?2, ?3, ?4, 0, 0, 0, 0, '', '')"
+        " ON CONFLICT DO UPDATE SET created = created + excluded.created",
+        seq, resolution, start, change.created);
+    return;
+  }
+  Rollup sum = change;
+  {
+    Query row = db.query(
+        "SELECT created, succeeded, failed, attempts, latency_ms_sum, codes, latencies FROM rollups"
+        " WHERE webhook_seq = ?1 AND resolution = ?2 AND start = ?3",
+        seq, resolution, start);
+    if (row.step()) sum.merge(stored_rollup(row, 0));
+  }
+  db.run("REPLACE INTO rollups VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)", seq, resolution,
+         start, sum.created, sum.succeeded, sum.failed, sum.attempts, sum.latency_ms_sum,
+         codes_to_text(sum.codes), sum.latencies.to_text());
+}
+
+}  // namespace
+
+void LatencyHistogram::add(std::chrono::milliseconds duration, std::int64_t count) {
+  buckets_[bucket_of(duration)] += count;
+}
+
+void LatencyHistogram::merge(const LatencyHistogram& other) {
+  for (const auto& [bucket, count] : other.buckets_) buckets_[bucket] += count;
+}
+
+std::int64_t LatencyHistogram::count() const {
+  std::int64_t sum = 0;
+  for (const auto& [bucket, count] : buckets_) sum += count;
+  return sum;
+}
+
+std::optional<double> LatencyHistogram::percentile(double share) const {
+  const std::int64_t all = count();
+  if (all == 0) return std::nullopt;
+  const auto rank =
+      std::max<std::int64_t>(1, std::llround(std::ceil(share * static_cast<double>(all))));
+  std::int64_t seen = 0;
+  for (const auto& [bucket, count] : buckets_) {
+    seen += count;
+    if (seen >= rank) return middle_of(bucket);
+  }
+  return middle_of(buckets_.rbegin()->first);
+}
+
+std::string LatencyHistogram::to_text() const {
+  std::string text;
+  for (const auto& [bucket, count] : buckets_) append_pair(text, std::to_string(bucket), count);
+  return text;
+}
+
+LatencyHistogram LatencyHistogram::from_text(std::string_view text) {
+  LatencyHistogram histogram;
+  each_pair(text, [&](std::string_view bucket, std::int64_t count) {
+    histogram.buckets_[static_cast<int>(parse_count(bucket))] += count;
+  });
+  return histogram;
+}
+
+std::string codes_to_text(const std::map<std::string, std::int64_t>& codes) {
+  std::string text;
+  for (const auto& [code, count] : codes) append_pair(text, code, count);
+  return text;
+}
+
+std::map<std::string, std::int64_t> codes_from_text(std::string_view text) {
+  std::map<std::string, std::int64_t> codes;
+  each_pair(text,
+            [&](std::string_view code, std::int64_t count) { codes[std::string(code)] += count; });
+  return codes;
+}
+
+void Rollup::merge(const Rollup& other) {
+  created += other.created;
+  succeeded += other.succeeded;
+  failed += other.failed;
+  attempts += other.attempts;
+  latency_ms_sum += other.latency_ms_sum;
+  for (const auto& [code, count] : other.codes) codes[code] += count;
+  latencies.merge(other.latencies);
+}
+
+void Rollup::add_attempt(const Attempt& attempt) {
+  ++attempts;
+  if (attempt.response_status) {
+    ++codes[std::to_string(*attempt.response_status)];
+    latency_ms_sum += attempt.duration.count();
+    latencies.add(attempt.duration);
+  } else if (attempt.error) {
+    ++codes[std::string(to_string(attempt.error->kind))];
+  }
+}
+
+std::int64_t span_start(Timestamp time, std::int64_t resolution) {
+  const std::int64_t seconds = unix_seconds(time);
+  return (seconds - seconds % resolution) * 1000;
+}
+
+void Tally::count(std::int64_t webhook_seq, bool test, DeliveryStatus status, std::int64_t change) {
+  counters_[{webhook_seq, test, status}] += change;
+}
+
+void Tally::move(std::int64_t webhook_seq, bool test, DeliveryStatus from, DeliveryStatus to,
+                 std::int64_t rows) {
+  count(webhook_seq, test, from, -rows);
+  count(webhook_seq, test, to, rows);
+}
+
+Rollup& Tally::rollup(std::int64_t webhook_seq, Timestamp now) {
+  return rollups_[{webhook_seq, span_start(now, kFineSeconds)}];
+}
+
+std::int64_t Tally::backlog_change(std::int64_t webhook_seq) const {
+  std::int64_t sum = 0;
+  for (const auto status : {DeliveryStatus::pending, DeliveryStatus::in_flight}) {
+    const auto found = counters_.find({webhook_seq, false, status});
+    if (found != counters_.end()) sum += found->second;
+  }
+  return sum;
+}
+
+void Tally::merge(const Tally& other) {
+  for (const auto& [key, change] : other.counters_) counters_[key] += change;
+  for (const auto& [key, change] : other.rollups_) rollups_[key].merge(change);
+}
+
+void Tally::write_to(Connection& db) const {
+  for (const auto& [key, change] : counters_) {
+    const auto& [seq, test, status] = key;
+    if (change != 0) write_counter(db, seq, test, status, change);
+  }
+  for (const auto& [key, change] : rollups_) {
+    const auto& [seq, start] = key;
+    write_rollup(db, seq, kFineSeconds, start, change);
+    write_rollup(db, seq, kCoarseSeconds, span_start(from_unix_millis(start), kCoarseSeconds),
+                 change);
+  }
+}
+
+void Tally::clear() {
+  counters_.clear();
+  rollups_.clear();
+}
+
+Rollup stored_rollup(const Query& row, int first_column) {
+  Rollup rollup;
+  rollup.created = row.integer(first_column);
+  rollup.succeeded = row.integer(first_column + 1);
+  rollup.failed = row.integer(first_column + 2);
+  rollup.attempts = row.integer(first_column + 3);
+  rollup.latency_ms_sum = row.integer(first_column + 4);
+  rollup.codes = codes_from_text(row.text(first_column + 5));
+  rollup.latencies = LatencyHistogram::from_text(row.text(first_column + 6));
+  return rollup;
+}
+
+}  // namespace webhookd

@@ -1,0 +1,297 @@
+#include "store/sqlite/sqlite_store.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "store/seal.h"
+#include "store/sqlite/audit.h"
+#include "store/sqlite/delivery_rows.h"
+#include "store/sqlite/events.h"
+#include "store/sqlite/lists.h"
+#include "store/sqlite/migrations.h"
+#include "store/sqlite/queue.h"
+#include "store/sqlite/readers.h"
+#include "store/sqlite/record.h"
+#include "store/sqlite/state_dir.h"
+#include "store/sqlite/stats.h"
+#include "store/sqlite/upkeep.h"
+#include "store/sqlite/webhooks.h"
+#include "store/sqlite/writer.h"
+
+namespace webhookd {
+namespace {
+
+// About what a request writes: bounds a group of them.
+constexpr std::size_t kSmallWrite = 2048;
+constexpr std::size_t kClaimBytes = 256;
+
+// How often old rollups are looked for: they age by the hour.
+constexpr std::chrono::minutes kRollupUpkeepEvery{10};
+
+// Sealed once with the key, so that another key is noticed before anything is read with it.
+constexpr std::string_view kKeyCheck = "key_check";
+
+bool has_sealed_values(Connection& db) {
+  Query row = db.query("SELECT 1 FROM meta WHERE key = ?1", kKeyCheck);
+  return row.step();
+}
+
+// What the directory holds once it is known to be good.
+struct Opened {
+  std::unique_ptr<StateDirectory> directory;
+  std::unique_ptr<Sealer> sealer;
+  std::unique_ptr<Connection> db;
+};
+
+SealingKey key_for(Connection& db, const StateDirectory& directory, Random& random) {
+  auto key = read_key_file(directory.key());
+  if (key) return std::move(*key);
+  if (has_sealed_values(db)) {
+    throw StoreError(StoreError::Kind::broken,
+                     "key file " + directory.key().string() +
+                         " is missing, and the secrets in the database cannot be read without it: "
+                         "bring it back from a backup");
+  }
+  return make_key_file(directory.key(), random);
+}
+
+void check_key(Connection& db, const Sealer& sealer, const StateDirectory& directory) {
+  std::string sealed;
+  {
+    Query row = db.query("SELECT value FROM meta WHERE key = ?1", kKeyCheck);
+    if (row.step()) sealed = row.blob(0);
+  }
+  if (sealed.empty()) {
+    db.run("INSERT INTO meta(key, value) VALUES(?1, ?2)", kKeyCheck,
+           Blob{sealer.seal("meta", kKeyCheck, kKeyCheck)});
+    return;
+  }
+  try {
+    sealer.unseal("meta", kKeyCheck, sealed);
+  } catch (const StoreError&) {
+    throw StoreError(StoreError::Kind::broken,
+                     "key file " + directory.key().string() +
+                         " is not the key that the database was written with: bring the right one "
+                         "back from a backup");
+  }
+}
+
+// A start after a failed fsync thereby shows whether the disk works again. A full disk leaves
+// everything in the log, where it is safe.
+void checkpoint_at_start(Connection& db) {
+  try {
+    db.checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
+  } catch (const StoreError& error) {
+    if (error.kind() != StoreError::Kind::full) throw;
+  }
+}
+
+Opened open_directory(const SqliteOptions& options, Random& random) {
+  Opened opened;
+  opened.directory = std::make_unique<StateDirectory>(options.state_dir);
+  opened.directory->make_database_file();
+  opened.db = std::make_unique<Connection>(opened.directory->database(), Connection::Role::writer);
+  checkpoint_at_start(*opened.db);
+  migrate(*opened.db);
+  opened.sealer = std::make_unique<Sealer>(key_for(*opened.db, *opened.directory, random), random);
+  check_key(*opened.db, *opened.sealer, *opened.directory);
+  return opened;
+}
+
+class SqliteStore final : public Store {
+  template <typename Work>
+  auto write(Work work) {
+    return writer_.write(kSmallWrite, work);
+  }
+
+ public:
+  SqliteStore(Opened opened, const SqliteOptions& options, Timestamp now)
+      : directory_(std::move(opened.directory)),
+        sealer_(std::move(opened.sealer)),
+        writer_(std::move(opened.db), *sealer_,
+                static_cast<int>(options.default_schedule.size()) + 1),
+        readers_(directory_->database(), std::max(options.readers, 1)) {
+    const auto recover = [now](Transaction& t) { return recover_in_flight(t, now); };
+    while (writer_.write(kSmallWrite, recover) == MoreWork::yes) {
+    }
+  }
+
+  std::variant<Webhook, WebhookFault> create_webhook(const NewWebhook& webhook,
+                                                     const ChangeContext& context) override {
+    return write([&](Transaction& t) { return webhookd::create_webhook(t, webhook, context); });
+  }
+
+  std::optional<Webhook> find_webhook(const WebhookId& id) override {
+    return readers_.read([&](Connection& db) { return webhookd::find_webhook(db, *sealer_, id); });
+  }
+
+  WebhookPage list_webhooks(const WebhookFilter& filter, const PageRequest& page) override {
+    return readers_.read(
+        [&](Connection& db) { return webhookd::list_webhooks(db, *sealer_, filter, page); });
+  }
+
+  std::variant<Webhook, WebhookFault> update_webhook(
+      const WebhookId& id, const std::function<void(WebhookSettings&)>& change,
+      const ChangeContext& context) override {
+    return write([&](Transaction& t) { return webhookd::update_webhook(t, id, change, context); });
+  }
+
+  bool delete_webhook(const WebhookId& id, const ChangeContext& context) override {
+    return write([&](Transaction& t) { return webhookd::delete_webhook(t, id, context); });
+  }
+
+  std::optional<Timestamp> rotate_secret(const WebhookId& id, const Secret& secret,
+                                         std::chrono::seconds grace,
+                                         const ChangeContext& context) override {
+    return write(
+        [&](Transaction& t) { return webhookd::rotate_secret(t, id, secret, grace, context); });
+  }
+
+  std::vector<EventType> event_types() override {
+    return readers_.read([](Connection& db) { return load_event_types(db); });
+  }
+
+  bool add_event_type(const EventType& type, const ChangeContext& context) override {
+    return write([&](Transaction& t) { return webhookd::add_event_type(t.db, type, context); });
+  }
+
+  bool remove_event_type(std::string_view name, const ChangeContext& context) override {
+    return write([&](Transaction& t) { return webhookd::remove_event_type(t.db, name, context); });
+  }
+
+  PublishResult publish(std::span<const NewEvent> events, Timestamp now) override {
+    std::size_t bytes = 0;
+    for (const NewEvent& event : events) bytes += event.body.size();
+    return writer_.write(bytes, [&](Transaction& t) { return webhookd::publish(t, events, now); });
+  }
+
+  std::vector<Event> find_events(std::string_view event_id) override {
+    return readers_.read([&](Connection& db) { return webhookd::find_events(db, event_id); });
+  }
+
+  std::vector<Delivery> deliveries_of(const Event& event) override {
+    return readers_.read([&](Connection& db) { return webhookd::deliveries_of(db, event); });
+  }
+
+  DeliveryPage list_deliveries(const DeliveryFilter& filter, const PageRequest& page) override {
+    return readers_.read(
+        [&](Connection& db) { return webhookd::list_deliveries(db, filter, page); });
+  }
+
+  std::optional<Delivery> find_delivery(DeliveryId id) override {
+    return readers_.read([&](Connection& db) { return load_delivery(db, id); });
+  }
+
+  std::optional<DeliveryDetail> delivery_detail(DeliveryId id) override {
+    return readers_.read([&](Connection& db) { return load_detail(db, id); });
+  }
+
+  RetryOutcome retry_delivery(const WebhookId& webhook, DeliveryId id, RetrySucceeded succeeded,
+                              const ChangeContext& context) override {
+    return write([&](Transaction& t) {
+      return webhookd::retry_delivery(t, webhook, id, succeeded, context);
+    });
+  }
+
+  CancelOutcome cancel_delivery(const WebhookId& webhook, DeliveryId id,
+                                const ChangeContext& context) override {
+    return write(
+        [&](Transaction& t) { return webhookd::cancel_delivery(t, webhook, id, context); });
+  }
+
+  std::optional<ClaimedDelivery> begin_test(const WebhookId& webhook, const NewEvent& event,
+                                            const ChangeContext& context) override {
+    return write([&](Transaction& t) { return webhookd::begin_test(t, webhook, event, context); });
+  }
+
+  std::vector<Endpoint> endpoints(std::span<const int> shards) override {
+    return readers_.read([&](Connection& db) { return load_endpoints(db, *sealer_, shards); });
+  }
+
+  std::optional<Endpoint> endpoint(const WebhookId& id) override {
+    return readers_.read([&](Connection& db) { return load_endpoint(db, *sealer_, id); });
+  }
+
+  QueueTurnResult queue_turn(const QueueTurn& turn, Timestamp now) override {
+    std::size_t bytes = kSmallWrite;
+    for (const AttemptResult& result : turn.results) {
+      bytes += kSmallWrite + result.attempt.response_body.size();
+    }
+    for (const ClaimRequest& claim : turn.claims) {
+      bytes += kClaimBytes * static_cast<std::size_t>(std::max(claim.limit, 0));
+    }
+    return writer_.write(bytes, [&](Transaction& t) { return make_turn(t, turn, now); });
+  }
+
+  std::optional<Stats> stats(const WebhookId& id, std::chrono::hours window,
+                             Timestamp now) override {
+    return readers_.read([&](Connection& db) { return load_stats(db, *sealer_, id, window, now); });
+  }
+
+  StoreStatus status() override {
+    return readers_.read([&](Connection& db) { return load_status(db, directory_->database()); });
+  }
+
+  void check_writable(Timestamp now) override {
+    write([&](Transaction& t) {
+      t.db.run("REPLACE INTO meta(key, value) VALUES('writable_at', ?1)", now);
+    });
+  }
+
+  MoreWork do_housekeeping(Timestamp now, std::vector<WebhookId>& changed) override;
+
+  std::vector<AuditEntry> audit(std::optional<std::int64_t> before_id, int limit) override {
+    return readers_.read([&](Connection& db) { return load_audit(db, before_id, limit); });
+  }
+
+ private:
+  bool rollup_upkeep_due(Timestamp now);
+
+  // Released last: nobody else may open the directory before everything is closed.
+  std::unique_ptr<StateDirectory> directory_;
+  std::unique_ptr<Sealer> sealer_;
+  Writer writer_;
+  Readers readers_;
+
+  // Guarded by upkeep_mutex_.
+  std::mutex upkeep_mutex_;
+  std::optional<Timestamp> rollups_looked_at_;
+};
+
+// Each piece is a transaction of its own, so that publishing gets in between.
+MoreWork SqliteStore::do_housekeeping(Timestamp now, std::vector<WebhookId>& changed) {
+  std::vector<WebhookId> deleted;
+  bool more = false;
+  const auto note = [&more](MoreWork left) { more = more || left == MoreWork::yes; };
+  note(write([&](Transaction& t) {
+    deleted.clear();
+    return end_leases(t, now, deleted);
+  }));
+  changed.insert(changed.end(), deleted.begin(), deleted.end());
+  note(write([&](Transaction& t) { return cancel_left_over(t, now); }));
+  note(write([&](Transaction& t) { return remove_deleted(t); }));
+  // Deliveries and events that are old enough to go will have their place here.
+  if (rollup_upkeep_due(now)) {
+    const MoreWork left = write([&](Transaction& t) { return remove_old_rollups(t, now); });
+    note(left);
+    const std::lock_guard lock(upkeep_mutex_);
+    if (left == MoreWork::no) rollups_looked_at_ = now;
+  }
+  return more ? MoreWork::yes : MoreWork::no;
+}
+
+bool SqliteStore::rollup_upkeep_due(Timestamp now) {
+  const std::lock_guard lock(upkeep_mutex_);
+  // A clock that was set back must not put it off for long.
+  return !rollups_looked_at_ || now < *rollups_looked_at_ ||
+         now - *rollups_looked_at_ >= kRollupUpkeepEvery;
+}
+
+}  // namespace
+
+std::unique_ptr<Store> open_sqlite_store(const SqliteOptions& options, Random& random,
+                                         Timestamp now) {
+  return std::make_unique<SqliteStore>(open_directory(options, random), options, now);
+}
+
+}  // namespace webhookd

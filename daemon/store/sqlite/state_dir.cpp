@@ -1,0 +1,96 @@
+#include "store/sqlite/state_dir.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <system_error>
+
+namespace webhookd {
+namespace {
+
+[[noreturn]] void refuse(const std::filesystem::path& path, const std::string& reason,
+                         const std::string& fix) {
+  throw StoreError(StoreError::Kind::unavailable,
+                   "cannot use the state directory " + path.string() + ": " + reason + "; " + fix);
+}
+
+[[noreturn]] void refuse_errno(const std::filesystem::path& path, int code) {
+  refuse(path, std::strerror(code),
+         "make it a directory that uid " + std::to_string(::geteuid()) +
+             " owns and may write, or choose another with --state-dir");
+}
+
+void make_private_directory(const std::filesystem::path& path) {
+  std::error_code failure;
+  if (path.has_parent_path()) std::filesystem::create_directories(path.parent_path(), failure);
+  if (failure) refuse_errno(path, failure.value());
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) refuse_errno(path, errno);
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) refuse_errno(path, errno);
+  if (!S_ISDIR(info.st_mode)) refuse_errno(path, ENOTDIR);
+  if ((info.st_mode & 07777) != 0700 && ::chmod(path.c_str(), 0700) != 0) {
+    refuse_errno(path, errno);
+  }
+}
+
+// Empty when the other has not written it yet.
+std::string pid_in(int lock_file) {
+  std::array<char, 32> text{};
+  const ssize_t got = ::pread(lock_file, text.data(), text.size() - 1, 0);
+  if (got <= 0) return {};
+  const long pid = std::strtol(text.data(), nullptr, 10);
+  return pid > 0 ? std::to_string(pid) : std::string{};
+}
+
+}  // namespace
+
+StateDirectory::StateDirectory(const std::filesystem::path& path)
+    : path_(std::filesystem::absolute(path).lexically_normal()) {
+  if (!path_.has_filename()) path_ = path_.parent_path();
+  make_private_directory(path_);
+  lock();
+}
+
+StateDirectory::~StateDirectory() { ::close(lock_); }
+
+void StateDirectory::lock() {
+  const std::filesystem::path file = path_ / "webhookd.lock";
+  lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (lock_ < 0) refuse_errno(path_, errno);
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    const int code = errno;
+    const std::string pid = pid_in(lock_);
+    ::close(lock_);
+    if (code != EWOULDBLOCK) refuse_errno(path_, code);
+    refuse(path_, "another webhookd" + (pid.empty() ? pid : " (pid " + pid + ")") + " uses it",
+           "stop that one, or choose another directory with --state-dir");
+  }
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  const bool written =
+      ::fchmod(lock_, 0600) == 0 && ::ftruncate(lock_, 0) == 0 &&
+      ::pwrite(lock_, pid.data(), pid.size(), 0) == static_cast<ssize_t>(pid.size());
+  if (!written) {
+    const int code = errno;
+    ::close(lock_);
+    refuse_errno(path_, code);
+  }
+}
+
+void StateDirectory::make_database_file() const {
+  const std::filesystem::path file = database();
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) refuse_errno(path_, errno);
+  const bool made = ::fchmod(fd, 0600) == 0;
+  const int code = errno;
+  ::close(fd);
+  if (!made) refuse_errno(path_, code);
+}
+
+}  // namespace webhookd

@@ -1,0 +1,116 @@
+#include "store/sqlite/upkeep.h"
+
+#include "store/sqlite/queue.h"
+#include "store/sqlite/record.h"
+#include "store/sqlite/webhooks.h"
+
+namespace webhookd {
+namespace {
+
+// Each a few milliseconds of the writer's time: publishing waits no longer than that.
+constexpr int kLeasesAtOnce = 50;
+constexpr int kRowsAtOnce = 2000;
+constexpr int kDeliveriesAtOnce = 500;  // with their attempts and indexes
+
+constexpr std::chrono::hours kFineKept{48};
+constexpr std::chrono::hours kCoarseKept{90 * 24};
+
+std::vector<std::int64_t> numbers(Query rows) {
+  std::vector<std::int64_t> found;
+  while (rows.step()) found.push_back(rows.integer(0));
+  return found;
+}
+
+void remove_delivery(Connection& db, std::int64_t id) {
+  db.run("DELETE FROM attempts WHERE delivery_id = ?1", id);
+  std::int64_t event_seq = 0;
+  {
+    Query row = db.query("SELECT event_seq FROM deliveries WHERE id = ?1", id);
+    if (row.step()) event_seq = row.integer(0);
+  }
+  db.run("DELETE FROM deliveries WHERE id = ?1", id);
+  // A test's event was made for it alone. Others stay: they may be replayed until they are old.
+  db.run("DELETE FROM events WHERE seq = ?1 AND test = 1", event_seq);
+}
+
+void remove_webhook_row(Connection& db, std::int64_t seq) {
+  db.run("DELETE FROM counters WHERE webhook_seq = ?1", seq);
+  db.run("DELETE FROM health WHERE webhook_seq = ?1", seq);
+  db.run("DELETE FROM webhooks WHERE seq = ?1", seq);
+}
+
+MoreWork more_if(bool more) { return more ? MoreWork::yes : MoreWork::no; }
+
+std::int64_t remove_rollups(Connection& db, std::int64_t resolution, Timestamp before) {
+  return db.run(
+      "DELETE FROM rollups WHERE (webhook_seq, resolution, start) IN ("
+      " SELECT r.webhook_seq, r.resolution, r.start FROM webhooks w CROSS JOIN rollups r"
+      " ON r.webhook_seq = w.seq AND r.resolution = ?1 AND r.start < ?2 LIMIT ?3)",
+      resolution, before, kRowsAtOnce);
+}
+
+}  // namespace
+
+MoreWork recover_in_flight(Transaction& transaction, Timestamp now) {
+  const auto ids = numbers(transaction.db.query(
+      "SELECT d.id FROM webhooks w CROSS JOIN deliveries d INDEXED BY deliveries_status"
+      " ON d.webhook_seq = w.seq AND d.status = 1 AND d.status <> 2"
+      " WHERE w.deleted_at IS NULL LIMIT ?1",
+      kRowsAtOnce));
+  for (const std::int64_t id : ids) interrupt(transaction, DeliveryId{id}, now);
+  return more_if(ids.size() == static_cast<std::size_t>(kRowsAtOnce));
+}
+
+MoreWork end_leases(Transaction& transaction, Timestamp now, std::vector<WebhookId>& changed) {
+  std::vector<WebhookId> ended;
+  {
+    Query rows = transaction.db.query(
+        "SELECT id FROM webhooks INDEXED BY webhooks_lease"
+        " WHERE expires_at <= ?1 AND expires_at IS NOT NULL AND deleted_at IS NULL"
+        " ORDER BY expires_at LIMIT ?2",
+        now, kLeasesAtOnce);
+    while (rows.step()) ended.push_back(WebhookId{rows.text(0)});
+  }
+  for (const WebhookId& id : ended) {
+    delete_webhook(transaction, id, {now, "daemon", "", ""});
+    changed.push_back(id);
+  }
+  return more_if(ended.size() == static_cast<std::size_t>(kLeasesAtOnce));
+}
+
+MoreWork cancel_left_over(Transaction& transaction, Timestamp now) {
+  const auto seqs = numbers(transaction.db.query(
+      "SELECT seq FROM webhooks INDEXED BY webhooks_cancelling WHERE cancelling = 1 LIMIT 1"));
+  for (const std::int64_t seq : seqs) cancel_void(transaction, seq, kRowsAtOnce, now);
+  return more_if(!seqs.empty());
+}
+
+MoreWork remove_deleted(Transaction& transaction) {
+  Connection& db = transaction.db;
+  const auto seqs = numbers(
+      db.query("SELECT seq FROM webhooks INDEXED BY webhooks_deleted WHERE deleted_at IS NOT NULL"
+               " LIMIT 1"));
+  if (seqs.empty()) return MoreWork::no;
+  const std::int64_t seq = seqs.front();
+  const auto ids =
+      numbers(db.query("SELECT id FROM deliveries INDEXED BY deliveries_list WHERE webhook_seq = ?1"
+                       " ORDER BY id LIMIT ?2",
+                       seq, kDeliveriesAtOnce));
+  for (const std::int64_t id : ids) remove_delivery(db, id);
+  if (ids.size() == static_cast<std::size_t>(kDeliveriesAtOnce)) return MoreWork::yes;
+  const std::int64_t rollups = db.run(
+      "DELETE FROM rollups WHERE (webhook_seq, resolution, start) IN ("
+      " SELECT webhook_seq, resolution, start FROM rollups WHERE webhook_seq = ?1 LIMIT ?2)",
+      seq, kRowsAtOnce);
+  if (rollups == kRowsAtOnce) return MoreWork::yes;
+  remove_webhook_row(db, seq);
+  return MoreWork::yes;
+}
+
+MoreWork remove_old_rollups(Transaction& transaction, Timestamp now) {
+  const std::int64_t fine = remove_rollups(transaction.db, kFineSeconds, now - kFineKept);
+  const std::int64_t coarse = remove_rollups(transaction.db, kCoarseSeconds, now - kCoarseKept);
+  return more_if(fine == kRowsAtOnce || coarse == kRowsAtOnce);
+}
+
+}  // namespace webhookd

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <vector>
+
+#include "store/sqlite/writer.h"
+
+namespace webhookd {
+
+// One transaction's worth of what the last process left in flight; yes when there may be more.
+MoreWork recover_in_flight(Transaction& transaction, Timestamp now);
+
+// Leases that ended; the ids of the webhooks that it deleted go to `changed`.
+MoreWork end_leases(Transaction& transaction, Timestamp now, std::vector<WebhookId>& changed);
+
+// What disabling left waiting.
+MoreWork cancel_left_over(Transaction& transaction, Timestamp now);
+
+// Rows of a deleted webhook, its history first and itself last.
+MoreWork remove_deleted(Transaction& transaction);
+
+// Fine ones after 48 hours, coarse ones after 90 days.
+MoreWork remove_old_rollups(Transaction& transaction, Timestamp now);
+
+}  // namespace webhookd

@@ -1,0 +1,200 @@
+#include "store/sqlite/writer.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace webhookd {
+namespace {
+
+// Bounds of a group keep the wait of those who come next short.
+constexpr std::size_t kMostRequests = 512;
+constexpr std::size_t kMostBytes = 8 * 1024 * 1024;
+
+// 16 MiB: large enough that a page changed often is moved once, small enough that moving is short.
+constexpr int kCheckpointPages = 4096;
+// 128 MiB: readers have kept the log from starting over, so now it waits for them a moment.
+constexpr int kRestartPages = 8 * kCheckpointPages;
+
+std::optional<StoreError::Kind> store_error_kind(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const StoreError& failure) {
+    return failure.kind();
+  } catch (...) {
+    return std::nullopt;
+  }
+}
+
+std::string text_of(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& failure) {
+    return failure.what();
+  } catch (...) {
+    return "unknown";
+  }
+}
+
+}  // namespace
+
+Writer::Writer(std::unique_ptr<Connection> db, const Sealer& sealer, int default_attempts)
+    : db_(std::move(db)), sealer_(sealer), subscriptions_(default_attempts) {
+  thread_ = std::thread([this] { loop(); });
+}
+
+Writer::~Writer() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  work_came_.notify_one();
+  thread_.join();
+  // After a failed fsync nobody knows what is in the log: the next start decides.
+  if (broken_) db_->keep_wal_on_close();
+}
+
+void Writer::submit(std::size_t bytes, std::function<void(Transaction&)> work) {
+  const auto request = std::make_shared<Request>();
+  request->work = std::move(work);
+  request->bytes = bytes;
+  std::future<void> done = request->done.get_future();
+  {
+    const std::lock_guard lock(mutex_);
+    assert(!stopping_);
+    waiting_.push_back(request);
+  }
+  work_came_.notify_one();
+  done.get();
+}
+
+void Writer::loop() {
+  Group group;
+  while (take(group)) {
+    make(group);
+    settle(group);
+    checkpoint_when_large();
+  }
+}
+
+bool Writer::take(Group& group) {
+  group.clear();
+  std::unique_lock lock(mutex_);
+  work_came_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+  std::size_t bytes = 0;
+  while (!waiting_.empty() && group.size() < kMostRequests && bytes < kMostBytes) {
+    bytes += waiting_.front()->bytes;
+    group.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+  return !group.empty();
+}
+
+void Writer::make(const Group& group) {
+  std::exception_ptr failure;
+  if (try_group(group, failure) == Fate::kept) return;
+  // One by one, so that the one that cannot be made does not fail the others.
+  for (const auto& request : group) {
+    const bool own_fault = request->error && !store_error_kind(request->error);
+    if (own_fault) continue;
+    request->error = failure;
+    if (broken_ || group.size() == 1) continue;
+    request->error = nullptr;
+    std::exception_ptr own_failure;
+    if (try_group({request}, own_failure) == Fate::lost && !request->error) {
+      request->error = own_failure;
+    }
+  }
+}
+
+Writer::Fate Writer::try_group(const Group& group, std::exception_ptr& failure) {
+  group_tally_.clear();
+  try {
+    if (broken_) throw StoreError(StoreError::Kind::broken, *broken_);
+    db_->run("BEGIN IMMEDIATE");
+    for (const auto& request : group) {
+      make_request(*request);
+      if (broken_ || (request->error && undo_request() == Fate::lost)) {
+        std::rethrow_exception(request->error);
+      }
+    }
+    group_tally_.write_to(*db_);
+    db_->run("COMMIT");
+    subscriptions_.committed();
+    return Fate::kept;
+  } catch (...) {
+    failure = std::current_exception();
+    note(failure);
+    undo_group();
+    return Fate::lost;
+  }
+}
+
+// Leaves what the work threw in the request, and the savepoint open then.
+void Writer::make_request(Request& request) {
+  request.error = nullptr;
+  request_tally_.clear();
+  db_->run("SAVEPOINT request");
+  try {
+    subscriptions_.refresh(*db_);
+    Transaction transaction{*db_, subscriptions_, request_tally_, group_tally_, sealer_};
+    request.work(transaction);
+  } catch (...) {
+    request.error = std::current_exception();
+    note(request.error);
+    return;
+  }
+  db_->run("RELEASE request");
+  group_tally_.merge(request_tally_);
+}
+
+Writer::Fate Writer::undo_request() {
+  subscriptions_.rolled_back();
+  // A full disk may have undone the whole transaction.
+  if (!db_->in_transaction()) return Fate::lost;
+  db_->run("ROLLBACK TO request");
+  db_->run("RELEASE request");
+  return Fate::kept;
+}
+
+void Writer::undo_group() {
+  subscriptions_.rolled_back();
+  subscriptions_.committed();
+  if (!db_->in_transaction()) return;
+  try {
+    db_->run("ROLLBACK");
+  } catch (...) {
+    note(std::current_exception());
+  }
+}
+
+void Writer::note(const std::exception_ptr& error) {
+  if (!broken_ && store_error_kind(error) == StoreError::Kind::broken) broken_ = text_of(error);
+}
+
+void Writer::settle(const Group& group) {
+  for (const auto& request : group) {
+    // The work holds references into its caller, who may return now.
+    request->work = nullptr;
+    if (request->error) {
+      request->done.set_exception(std::exchange(request->error, nullptr));
+    } else {
+      request->done.set_value();
+    }
+  }
+}
+
+void Writer::checkpoint_when_large() {
+  if (broken_) return;
+  const int pages = db_->wal_pages();
+  if (pages < checkpointed_pages_) checkpointed_pages_ = 0;  // the log has started over
+  if (pages - checkpointed_pages_ < kCheckpointPages) return;
+  checkpointed_pages_ = pages;
+  try {
+    db_->checkpoint(pages < kRestartPages ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART);
+  } catch (...) {
+    // A full disk leaves everything in the log, where it is safe.
+    note(std::current_exception());
+  }
+}
+
+}  // namespace webhookd

@@ -1,0 +1,333 @@
+#pragma once
+
+// The store is the queue. Everything that must survive is written through this interface, in one
+// transaction a call; nothing in memory is a second truth.
+//
+// Every method blocks, may be called from any thread, and throws StoreError when the store cannot
+// do it (then nothing of the call is written). Methods that write return after the commit is
+// durable (on disk, or acknowledged by the database server). Absent rows are empty optionals.
+// Time comes in as an argument.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "shared/model.h"
+
+namespace webhookd {
+
+class StoreError : public std::runtime_error {
+ public:
+  enum class Kind {
+    full,         // no space left: reads go on, writes may work again later
+    unavailable,  // busy or unreachable: worth another try
+    broken,       // a failed write or fsync, corruption: the daemon must end
+  };
+  StoreError(Kind kind, const std::string& what) : std::runtime_error(what), kind_(kind) {}
+  Kind kind() const { return kind_; }
+
+ private:
+  Kind kind_;
+};
+
+// Who makes a change and when: becomes its row in the audit log, in the same transaction.
+struct ChangeContext {
+  Timestamp now;
+  std::string actor;   // "user:<sub>", "uid:1000", "daemon"
+  std::string remote;  // address, or "unix"
+  std::string request_id;
+};
+
+// ---- webhooks -------------------------------------------------------------------------------
+
+struct NewWebhook {
+  WebhookId id;
+  WebhookSettings settings;
+  Secret secret;
+};
+
+enum class WebhookFault { not_found, name_taken };
+
+// Which webhooks a caller may see: all, or those whose set ids equal the given ones.
+struct WebhookFilter {
+  std::optional<std::string> tenant_id;
+  std::optional<std::string> partner_id;
+  std::optional<WebhookStatus> status;
+  std::optional<std::string> event_type;  // subscribed to this type
+  std::optional<std::string> name;        // equal
+  std::optional<std::string> text;        // id, name, URL or description contains it, any case
+};
+
+struct PageRequest {
+  int page = 1;       // >= 1
+  int per_page = 50;  // 1...200
+};
+
+struct WebhookPage {
+  std::vector<Webhook> items;  // oldest first
+  std::int64_t total = 0;
+};
+
+// ---- events ---------------------------------------------------------------------------------
+
+struct NewEvent {
+  std::string event_id;
+  std::string event_type;
+  Binding binding;
+  std::string body;          // canonical envelope
+  std::string content_hash;  // 32 bytes: what decides "the same content"
+};
+
+struct PublishedEvent {
+  enum class Outcome { accepted, duplicate, conflict };
+  Outcome outcome = Outcome::accepted;
+  std::string event_id;
+  std::string event_type;
+  std::int64_t deliveries = 0;  // of the stored event
+};
+
+struct PublishResult {
+  // False when any event conflicts: then none is stored.
+  bool stored = true;
+  std::vector<PublishedEvent> events;  // in the order they were given
+  std::vector<WebhookId> woken;        // webhooks that have new work, each once
+};
+
+// ---- deliveries -----------------------------------------------------------------------------
+
+struct DeliveryFilter {
+  std::optional<WebhookId> webhook_id;
+  Binding visible_to;  // set ids must equal the webhook's
+  std::optional<DeliveryStatus> status;
+  std::optional<std::string> event_type;
+  std::optional<Timestamp> since;  // created at or after
+  std::optional<Timestamp> until;  // created before
+  // "500" -> {500, 500}; "5xx" -> {500, 599}; "none" -> {0, 0}: no response.
+  std::optional<std::pair<int, int>> response_status;
+  std::optional<DeliveryId> before;  // the cursor: only ids below
+};
+
+struct DeliveryPage {
+  std::vector<Delivery> items;  // newest first
+  std::int64_t total = 0;
+  bool total_capped = false;  // counting stopped at 10,000
+  bool more = false;          // there are items after the last one
+};
+
+struct DeliveryDetail {
+  Delivery delivery;
+  std::string url;                // the webhook's
+  std::string body;               // empty when the event is no longer kept
+  std::vector<Attempt> attempts;  // in order
+};
+
+enum class RetryOutcome {
+  retried,
+  not_found,
+  in_flight,
+  webhook_disabled,
+  already_succeeded,
+  is_test,        // tests are never retried
+  foreign_event,  // the webhook has another tenant or partner than its event since
+};
+enum class RetrySucceeded { refuse, allow };
+enum class CancelOutcome { cancelled, not_found, not_pending };
+
+// ---- the queue, as a shard loop sees it -----------------------------------------------------
+
+// A webhook as a loop needs it to send.
+struct Endpoint {
+  WebhookId id;
+  int shard = 0;
+  WebhookStatus status = WebhookStatus::active;
+  std::string url;
+  Headers headers;  // clear
+  std::chrono::seconds timeout{15};
+  std::optional<std::vector<std::chrono::seconds>> retry_schedule;
+  int max_in_flight = 16;
+  std::optional<double> rate_limit_per_second;
+  bool ordered = false;
+  Secret secret;
+  std::optional<Secret> previous_secret;
+  std::optional<Timestamp> previous_secret_expires_at;
+  EndpointHealth health;
+  std::optional<Timestamp> next_due;  // earliest pending delivery that is not held by order
+};
+
+enum class Claimable { any, manual_only };
+
+struct ClaimRequest {
+  WebhookId webhook;
+  int limit = 1;  // >= 1
+  // manual_only: retries asked for by hand, which pass circuit, rate, hold and order.
+  Claimable what = Claimable::any;
+};
+
+struct ClaimedDelivery {
+  DeliveryId id;
+  std::string event_id;
+  std::string event_type;
+  int attempt_number = 1;  // of the attempt that this claim is for
+  int max_attempts = 1;
+  Trigger trigger = Trigger::automatic;
+  Timestamp due;  // when it was to be tried
+  std::string body;
+};
+
+struct Claim {
+  WebhookId webhook;
+  std::vector<ClaimedDelivery> deliveries;  // due ones, earliest first; for an ordered webhook at
+                                            // most one automatic delivery is in flight
+  std::optional<Timestamp> next_due;        // of what is left, as in Endpoint
+};
+
+// How an attempt ended and what becomes of its delivery.
+struct AttemptResult {
+  DeliveryId delivery;
+  WebhookId webhook;
+  Attempt attempt;
+  DeliveryStatus status = DeliveryStatus::succeeded;  // succeeded, failed or pending
+};
+
+struct HealthUpdate {
+  WebhookId webhook;
+  EndpointHealth health;
+};
+
+struct Disabling {
+  WebhookId webhook;
+  std::string reason;
+};
+
+// What a loop hands in and asks for in one transaction.
+struct QueueTurn {
+  std::vector<AttemptResult> results;
+  std::vector<HealthUpdate> health;
+  std::vector<Disabling> disable;    // cancels what waits; audited as "daemon"
+  std::vector<DeliveryId> released;  // claimed, never tried: pending again, no attempt counted
+  std::vector<ClaimRequest> claims;  // made after the results are in
+};
+
+struct QueueTurnResult {
+  std::vector<Claim> claims;  // one for each request, in order
+};
+
+// ---- the rest -------------------------------------------------------------------------------
+
+struct AuditEntry {
+  std::int64_t id = 0;
+  Timestamp at;
+  std::string actor;
+  std::string remote;
+  std::string request_id;
+  std::string action;  // "webhook.create", "delivery.retry", ...
+  std::optional<WebhookId> webhook_id;
+  std::string detail;  // JSON object, secrets masked
+};
+
+struct StoreStatus {
+  std::string kind;  // "sqlite"
+  std::string schema_version;
+  std::int64_t size_bytes = 0;
+  std::int64_t free_bytes = 0;  // on the file system it lives on
+  std::int64_t webhooks = 0;
+  std::int64_t backlog = 0;  // pending and in flight
+  std::optional<Timestamp> oldest_pending_at;
+};
+
+enum class MoreWork { no, yes };
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // -- webhooks
+
+  // The name must be free within its tenant and partner.
+  virtual std::variant<Webhook, WebhookFault> create_webhook(const NewWebhook& webhook,
+                                                             const ChangeContext& context) = 0;
+  virtual std::optional<Webhook> find_webhook(const WebhookId& id) = 0;
+  virtual WebhookPage list_webhooks(const WebhookFilter& filter, const PageRequest& page) = 0;
+  // Applies `change` to the stored settings inside the writing transaction, so that two updates
+  // at once cannot undo each other. `change` may run more than once, must not call the store, and
+  // what it throws comes out here with nothing written. Becoming disabled cancels every delivery
+  // that waits; leaving disabled clears what the disabling left (reason, time, health).
+  virtual std::variant<Webhook, WebhookFault> update_webhook(
+      const WebhookId& id, const std::function<void(WebhookSettings&)>& change,
+      const ChangeContext& context) = 0;
+  // Once it returns the webhook is gone for every other method; its history goes in batches by
+  // do_housekeeping. False: there was none.
+  virtual bool delete_webhook(const WebhookId& id, const ChangeContext& context) = 0;
+  // The old secret stays valid for `grace` (0: not at all); one before it no longer.
+  // Returns when the old one expires; absent when the webhook does not exist.
+  virtual std::optional<Timestamp> rotate_secret(const WebhookId& id, const Secret& secret,
+                                                 std::chrono::seconds grace,
+                                                 const ChangeContext& context) = 0;
+
+  // -- the catalogue
+
+  virtual std::vector<EventType> event_types() = 0;  // by name
+  // False when it is built in or exists with another meaning.
+  virtual bool add_event_type(const EventType& type, const ChangeContext& context) = 0;
+  // False when there is none that may be removed.
+  virtual bool remove_event_type(std::string_view name, const ChangeContext& context) = 0;
+
+  // -- events
+
+  // All or nothing. One pending delivery, due now, for each webhook that is not disabled, matches
+  // type and binding. An event id is unique within its binding.
+  virtual PublishResult publish(std::span<const NewEvent> events, Timestamp now) = 0;
+  // All that carry the id, in any binding.
+  virtual std::vector<Event> find_events(std::string_view event_id) = 0;
+  // Of one event, oldest first, at most 10,000.
+  virtual std::vector<Delivery> deliveries_of(const Event& event) = 0;
+
+  // -- deliveries
+
+  virtual DeliveryPage list_deliveries(const DeliveryFilter& filter, const PageRequest& page) = 0;
+  virtual std::optional<Delivery> find_delivery(DeliveryId id) = 0;
+  virtual std::optional<DeliveryDetail> delivery_detail(DeliveryId id) = 0;
+  // Makes it pending and due now as a manual attempt.
+  virtual RetryOutcome retry_delivery(const WebhookId& webhook, DeliveryId id,
+                                      RetrySucceeded succeeded, const ChangeContext& context) = 0;
+  virtual CancelOutcome cancel_delivery(const WebhookId& webhook, DeliveryId id,
+                                        const ChangeContext& context) = 0;
+  // Stores the event and one delivery of it, in flight, that counts in no stats, health or
+  // backlog. Its result comes in by queue_turn. Absent when the webhook does not exist.
+  virtual std::optional<ClaimedDelivery> begin_test(const WebhookId& webhook, const NewEvent& event,
+                                                    const ChangeContext& context) = 0;
+
+  // -- the queue
+
+  // Every webhook of these shards; for one webhook, absent when it does not exist.
+  virtual std::vector<Endpoint> endpoints(std::span<const int> shards) = 0;
+  virtual std::optional<Endpoint> endpoint(const WebhookId& id) = 0;
+  // Results of deliveries that are gone are dropped. Claims of webhooks that are not active, or
+  // gone, come back empty.
+  virtual QueueTurnResult queue_turn(const QueueTurn& turn, Timestamp now) = 0;
+
+  // -- numbers
+
+  // `window` counts back from `now`; one hour to 30 days.
+  virtual std::optional<Stats> stats(const WebhookId& id, std::chrono::hours window,
+                                     Timestamp now) = 0;
+  virtual StoreStatus status() = 0;
+  // Throws StoreError unless a write goes through right now.
+  virtual void check_writable(Timestamp now) = 0;
+
+  // -- upkeep
+
+  // A bounded piece of it: leases that ended, history of deleted webhooks, old rollups. Says
+  // whether to come again at once.
+  virtual MoreWork do_housekeeping(Timestamp now, std::vector<WebhookId>& changed) = 0;
+
+  virtual std::vector<AuditEntry> audit(std::optional<std::int64_t> before_id, int limit) = 0;
+};
+
+}  // namespace webhookd
