@@ -1,0 +1,375 @@
+#include "delivery/curl_sender.h"
+
+#include <curl/curl.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <mutex>
+#include <new>
+#include <set>
+#include <system_error>
+#include <unordered_map>
+#include <utility>
+
+#include "delivery/curl_transfer.h"
+#include "delivery/lookup_gate.h"
+
+namespace webhookd {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t kIdleTransfers = 1024;  // kept for use again
+// As they come from the network, with the framing of chunks and TLS, which curl does not count.
+constexpr std::uint64_t kMostReceivedBytes = 8 * 1024 * 1024;
+constexpr int kEventsBetweenLooks = 8;  // an ordinary answer takes fewer
+
+// Since the connection was made; 0 when the system does not tell.
+std::uint64_t received_bytes(int fd) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return 0;
+  return info.tcpi_bytes_received;
+}
+
+// What a socket has been used for since curl began to watch it.
+struct Traffic {
+  CurlTransfer* transfer = nullptr;
+  int events = 0;
+  std::uint64_t received_before = 0;  // at the first look
+};
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) {
+    if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "file descriptor");
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  ~FileDescriptor() { close(fd_); }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+struct CurlMultiDeleter {
+  void operator()(CURLM* handle) const { curl_multi_cleanup(handle); }
+};
+
+void initialise_curl_once() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) throw std::bad_alloc();
+  });
+}
+
+// "host:port" as the URL writes it.
+std::string authority_of(const std::string& url) {
+  const auto scheme_end = url.find("://");
+  const auto start = scheme_end == std::string::npos ? 0 : scheme_end + 3;
+  return url.substr(start, url.find_first_of("/?#", start) - start);
+}
+
+bool needs_lookup(const std::string& authority) {
+  if (authority.starts_with('[')) return false;
+  return !IpAddress::parse(authority.substr(0, authority.find(':'))).has_value();
+}
+
+CurlTransfer* transfer_of(CURL* easy) {
+  char* owner = nullptr;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &owner);
+  return static_cast<CurlTransfer*>(static_cast<void*>(owner));
+}
+
+class CurlSender final : public Sender {
+ public:
+  CurlSender(const CurlSenderOptions& options, const AddressGuard& guard, const Clock& clock);
+  ~CurlSender() override;
+
+  void start(TransferId id, SendRequest request) override;
+  void abort(TransferId id) override;
+  std::vector<SendResult> wait(milliseconds timeout) override;
+  void wake() override;
+
+ private:
+  static int on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* socket_state);
+  static int on_timer(CURLM* multi, long timeout_ms, void* self);
+
+  void watch(int fd, std::uint32_t events);
+  void end_if_flooded(int fd);
+  void begin(CurlTransfer& transfer);
+  void leave_gate(TransferId id);
+  void poll(milliseconds timeout);
+  void run_timer();
+  void collect_finished();
+  void finish(CurlTransfer& transfer, SendResult result);
+  void release_lookups();
+  void expire_waiting();
+  CurlTransfer& take_idle();
+  void put_idle(CurlTransfer* transfer);
+  milliseconds until_next_event(milliseconds timeout) const;
+
+  const CurlSenderOptions options_;
+  const AddressGuard& guard_;
+  const Clock& clock_;
+  FileDescriptor epoll_;
+  FileDescriptor wakeup_;
+  std::unordered_map<TransferId, std::unique_ptr<CurlTransfer>> transfers_;
+  std::vector<std::unique_ptr<CurlTransfer>> idle_;
+  std::unique_ptr<CURLM, CurlMultiDeleter> multi_;  // goes before the handles it may hold
+
+  LookupGate gate_;
+  std::vector<TransferId> looking_up_;                  // begun, not yet at an address
+  std::set<std::pair<Monotonic, TransferId>> waiting_;  // at the gate, by deadline
+  std::optional<Monotonic> timer_;                      // when curl wants to be called
+  std::vector<SendResult> results_;
+  std::unordered_map<int, Traffic> traffic_;  // by socket
+};
+
+CurlSender::CurlSender(const CurlSenderOptions& options, const AddressGuard& guard,
+                       const Clock& clock)
+    : options_(options),
+      guard_(guard),
+      clock_(clock),
+      epoll_(epoll_create1(EPOLL_CLOEXEC)),
+      wakeup_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      multi_((initialise_curl_once(), curl_multi_init())),
+      gate_(options.lookups_per_host, options.lookups) {
+  if (!multi_) throw std::bad_alloc();
+  curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETFUNCTION, &CurlSender::on_socket);
+  curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETDATA, this);
+  curl_multi_setopt(multi_.get(), CURLMOPT_TIMERFUNCTION, &CurlSender::on_timer);
+  curl_multi_setopt(multi_.get(), CURLMOPT_TIMERDATA, this);
+  curl_multi_setopt(multi_.get(), CURLMOPT_PIPELINING, long{CURLPIPE_NOTHING});
+  // Counts busy connections too: less than what may be in flight would close every idle one.
+  curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, long{options.most_connections});
+  watch(wakeup_.get(), EPOLLIN);
+}
+
+CurlSender::~CurlSender() {
+  for (const auto& [id, transfer] : transfers_) {
+    curl_multi_remove_handle(multi_.get(), transfer->handle());
+  }
+}
+
+void CurlSender::watch(int fd, std::uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.fd = fd;
+  // Most come anew: curl takes a connection out of the set whenever it is idle.
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return;
+  if (errno == EEXIST && epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event) == 0) return;
+  throw std::system_error(errno, std::generic_category(), "epoll_ctl");
+}
+
+// ---- called by curl ---------------------------------------------------------------------------
+
+int CurlSender::on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void*) {
+  auto& sender = *static_cast<CurlSender*>(self);
+  if (what == CURL_POLL_REMOVE) {
+    epoll_ctl(sender.epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+    sender.traffic_.erase(fd);
+    return 0;
+  }
+  std::uint32_t events = 0;
+  if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) events |= EPOLLIN;
+  if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) events |= EPOLLOUT;
+  try {
+    Traffic& traffic = sender.traffic_[fd];
+    if (traffic.transfer != transfer_of(easy)) traffic = {transfer_of(easy), 0, 0};
+    sender.watch(fd, events);
+  } catch (const std::exception&) {
+    return -1;  // no exception may cross curl; it fails the transfers
+  }
+  return 0;
+}
+
+int CurlSender::on_timer(CURLM*, long timeout_ms, void* self) {
+  auto& sender = *static_cast<CurlSender*>(self);
+  if (timeout_ms < 0) {
+    sender.timer_.reset();
+  } else {
+    sender.timer_ = sender.clock_.monotonic() + milliseconds{timeout_ms};
+  }
+  return 0;
+}
+
+// ---- called by the loop -----------------------------------------------------------------------
+
+void CurlSender::start(TransferId id, SendRequest request) {
+  const std::string authority = authority_of(request.url);
+  CurlTransfer& transfer = take_idle();
+  transfer.prepare(id, std::move(request), clock_.monotonic());
+  const bool is_new = transfers_.emplace(id, std::move(idle_.back())).second;
+  idle_.pop_back();
+  assert(is_new);
+  if (needs_lookup(authority)) {
+    if (gate_.enter(id, authority) == LookupGate::Turn::later) {
+      waiting_.emplace(transfer.deadline(), id);
+      return;
+    }
+    looking_up_.push_back(id);
+  }
+  begin(transfer);
+}
+
+void CurlSender::begin(CurlTransfer& transfer) {
+  transfer.begin(clock_.monotonic());
+  const CURLMcode code = curl_multi_add_handle(multi_.get(), transfer.handle());
+  if (code == CURLM_OUT_OF_MEMORY) throw std::bad_alloc();
+  assert(code == CURLM_OK);
+}
+
+void CurlSender::abort(TransferId id) {
+  const auto found = transfers_.find(id);
+  if (found == transfers_.end()) return;
+  auto transfer = std::move(found->second);
+  transfers_.erase(found);
+  if (waiting_.erase({transfer->deadline(), id}) == 0) {
+    curl_multi_remove_handle(multi_.get(), transfer->handle());
+  }
+  leave_gate(id);
+}
+
+void CurlSender::wake() {
+  const std::uint64_t one = 1;
+  // The counter cannot overflow, and when it is not zero the loop wakes anyway.
+  static_cast<void>(!write(wakeup_.get(), &one, sizeof one));
+}
+
+std::vector<SendResult> CurlSender::wait(milliseconds timeout) {
+  poll(until_next_event(timeout));
+  run_timer();
+  release_lookups();
+  collect_finished();
+  expire_waiting();
+  return std::exchange(results_, {});
+}
+
+milliseconds CurlSender::until_next_event(milliseconds timeout) const {
+  const Monotonic now = clock_.monotonic();
+  const auto sooner = [&](Monotonic at) {
+    timeout = std::min(timeout, std::chrono::ceil<milliseconds>(at - now));
+  };
+  if (timer_) sooner(*timer_);
+  if (!waiting_.empty()) sooner(waiting_.begin()->first);
+  return std::max(timeout, milliseconds{0});
+}
+
+void CurlSender::poll(milliseconds timeout) {
+  std::array<epoll_event, 256> events{};
+  const int count = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                               static_cast<int>(timeout.count()));
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    if (event.data.fd == wakeup_.get()) {
+      std::uint64_t wakes = 0;
+      static_cast<void>(!read(wakeup_.get(), &wakes, sizeof wakes));
+      continue;
+    }
+    int what = 0;
+    if ((event.events & EPOLLIN) != 0) what |= CURL_CSELECT_IN;
+    if ((event.events & EPOLLOUT) != 0) what |= CURL_CSELECT_OUT;
+    if ((event.events & (EPOLLERR | EPOLLHUP)) != 0) what |= CURL_CSELECT_ERR;
+    int running = 0;
+    curl_multi_socket_action(multi_.get(), event.data.fd, what, &running);
+    end_if_flooded(event.data.fd);
+  }
+}
+
+void CurlSender::end_if_flooded(int fd) {
+  const auto found = traffic_.find(fd);
+  if (found == traffic_.end() || ++found->second.events % kEventsBetweenLooks != 0) return;
+  Traffic& traffic = found->second;
+  const std::uint64_t received = received_bytes(fd);
+  if (traffic.events == kEventsBetweenLooks) traffic.received_before = received;
+  if (received - traffic.received_before <= kMostReceivedBytes) return;
+  finish(*traffic.transfer, traffic.transfer->take_flooded(clock_.monotonic()));
+}
+
+// Its result is taken; a connection that is not at the end of an answer is closed.
+void CurlSender::finish(CurlTransfer& transfer, SendResult result) {
+  const TransferId id = transfer.id();
+  results_.push_back(std::move(result));
+  curl_multi_remove_handle(multi_.get(), transfer.handle());
+  leave_gate(id);
+  put_idle(&transfer);
+}
+
+void CurlSender::run_timer() {
+  if (!timer_ || *timer_ > clock_.monotonic()) return;
+  timer_.reset();
+  int running = 0;
+  curl_multi_socket_action(multi_.get(), CURL_SOCKET_TIMEOUT, 0, &running);
+}
+
+void CurlSender::collect_finished() {
+  int left = 0;
+  while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    const CURLcode code = message->data.result;
+    CurlTransfer& transfer = *transfer_of(message->easy_handle);
+    finish(transfer, transfer.take_result(code, clock_.monotonic()));
+  }
+}
+
+void CurlSender::release_lookups() {
+  std::vector<TransferId> done;
+  std::erase_if(looking_up_, [&](TransferId id) {
+    if (!transfers_.at(id)->has_address()) return false;
+    done.push_back(id);
+    return true;
+  });
+  for (const TransferId id : done) leave_gate(id);
+}
+
+void CurlSender::leave_gate(TransferId id) {
+  std::erase(looking_up_, id);
+  const std::optional<TransferId> next = gate_.leave(id);
+  if (!next) return;
+  CurlTransfer& transfer = *transfers_.at(*next);
+  waiting_.erase({transfer.deadline(), *next});
+  looking_up_.push_back(*next);
+  begin(transfer);
+}
+
+void CurlSender::expire_waiting() {
+  const Monotonic now = clock_.monotonic();
+  while (!waiting_.empty() && waiting_.begin()->first <= now) {
+    const TransferId id = waiting_.begin()->second;
+    waiting_.erase(waiting_.begin());
+    CurlTransfer* const transfer = transfers_.at(id).get();
+    results_.push_back(transfer->take_timeout_while_resolving(now));
+    leave_gate(id);
+    put_idle(transfer);
+  }
+}
+
+// The one that is at the end of idle_.
+CurlTransfer& CurlSender::take_idle() {
+  if (idle_.empty()) idle_.push_back(std::make_unique<CurlTransfer>(guard_, options_.ca_file));
+  return *idle_.back();
+}
+
+void CurlSender::put_idle(CurlTransfer* transfer) {
+  const auto found = transfers_.find(transfer->id());
+  if (idle_.size() < kIdleTransfers) idle_.push_back(std::move(found->second));
+  transfers_.erase(found);
+}
+
+}  // namespace
+
+std::unique_ptr<Sender> make_curl_sender(const CurlSenderOptions& options,
+                                         const AddressGuard& guard, const Clock& clock) {
+  return std::make_unique<CurlSender>(options, guard, clock);
+}
+
+}  // namespace webhookd

@@ -1,0 +1,104 @@
+#pragma once
+
+// One HTTP exchange of the curl sender: a curl handle, what its callbacks collect, and the
+// rendering of both as a SendResult.
+
+#include <curl/curl.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "delivery/address_guard.h"
+#include "delivery/curl_faults.h"
+#include "delivery/sender.h"
+#include "shared/time.h"
+
+namespace webhookd {
+
+struct CurlEasyDeleter {
+  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+};
+using CurlEasy = std::unique_ptr<CURL, CurlEasyDeleter>;
+
+struct CurlListDeleter {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+using CurlList = std::unique_ptr<curl_slist, CurlListDeleter>;
+
+// Used again and again: prepare(), hand handle() to a multi handle, take_result() when it is done.
+// Callbacks hold its address, so it stays where it is.
+class CurlTransfer {
+ public:
+  // `guard` must outlive it. `ca_file` empty: the system's authorities.
+  CurlTransfer(const AddressGuard& guard, const std::string& ca_file);
+  CurlTransfer(const CurlTransfer&) = delete;
+  CurlTransfer& operator=(const CurlTransfer&) = delete;
+
+  // The deadline counts from here.
+  void prepare(TransferId id, SendRequest request, Monotonic now);
+
+  // Call right before handle() joins the multi handle.
+  void begin(Monotonic now);
+
+  CURL* handle() const { return handle_.get(); }
+  TransferId id() const { return id_; }
+  Monotonic deadline() const { return started_at_ + request_.timeout; }
+  const std::string& url() const { return request_.url; }
+
+  SendResult take_result(CURLcode code, Monotonic now);
+  // For one whose deadline passed before it began.
+  SendResult take_timeout_while_resolving(Monotonic now);
+
+  // It has received more than any answer needs: ends it as far as it has come. The multi handle
+  // must let go of handle() afterwards.
+  SendResult take_flooded(Monotonic now);
+
+  // The name is resolved, or a connection is used again.
+  bool has_address() const { return has_address_; }
+
+ private:
+  // What our own callbacks found wrong, which curl reports as a failed write or callback.
+  enum class Stop { none, headers_too_large, body_long_enough, sent_before };
+
+  void set_fixed_options(const std::string& ca_file);
+  static std::size_t on_header(char* bytes, std::size_t size, std::size_t count, void* self);
+  static std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self);
+  static curl_socket_t on_open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
+  static int on_request(void* self, char* remote, char* local, int remote_port, int local_port);
+  static CURLcode on_tls_context(CURL* handle, void* context, void* self);
+
+  bool take_header_line(std::string_view line);
+  bool take_body(std::string_view bytes);
+
+  std::optional<DeliveryError> error_of(CURLcode code) const;
+  SendPhase phase() const;
+  long long micros(CURLINFO info) const;
+  Timings timings() const;
+  std::optional<std::string> remote_address() const;
+
+  CurlEasy handle_;
+  const AddressGuard& guard_;
+
+  TransferId id_;
+  SendRequest request_;
+  CurlList header_list_;
+  Monotonic started_at_;
+
+  Stop stop_ = Stop::none;
+  bool has_address_ = false;
+  bool was_sent_ = false;
+  int sockets_opened_ = 0;
+  std::string last_address_;            // the last one that was tried
+  std::optional<std::string> refusal_;  // by the address guard
+  std::optional<std::string> certificate_fault_;
+  bool headers_done_ = false;
+  std::size_t header_bytes_ = 0;
+  std::size_t header_lines_ = 0;
+  std::size_t body_bytes_ = 0;
+  Headers headers_;
+  std::string body_;
+};
+
+}  // namespace webhookd

@@ -1,0 +1,249 @@
+#include "delivery/endpoint_queue.h"
+
+#include <algorithm>
+#include <cassert>
+#include <iterator>
+#include <utility>
+
+namespace webhookd {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int kPrefetchPerSuccess = 4;
+// When the store says that something is due and yet hands out nothing.
+constexpr milliseconds kEmptyHanded{100};
+constexpr std::chrono::hours kLongestHold{24};
+
+std::optional<Timestamp> earliest(std::optional<Timestamp> left, std::optional<Timestamp> right) {
+  if (!left) return right;
+  if (!right) return left;
+  return std::min(*left, *right);
+}
+
+int count(const std::deque<ClaimedDelivery>& deliveries) {
+  return static_cast<int>(deliveries.size());
+}
+
+void move_all(std::deque<ClaimedDelivery>& from, std::vector<ClaimedDelivery>& to) {
+  std::move(from.begin(), from.end(), std::back_inserter(to));
+  from.clear();
+}
+
+}  // namespace
+
+EndpointQueue::EndpointQueue(Endpoint endpoint, Moment now)
+    : endpoint_(std::move(endpoint)), next_due_(endpoint_.next_due) {
+  set_rate(now);
+}
+
+EndpointState EndpointQueue::state(Timestamp now) const {
+  EndpointState state;
+  state.circuit = circuit_state(health(), probes_in_flight_);
+  state.next_probe_at = health().next_probe_at;
+  if (health().held_until && *health().held_until > now) {
+    state.held_until = health().held_until;
+    state.hold_reason = hold_reason_.value_or("the receiver asked for a pause with Retry-After");
+  }
+  return state;
+}
+
+// ---- what happens to it -----------------------------------------------------------------------
+
+void EndpointQueue::note() {
+  look_ = true;
+  look_for_manual_ = true;
+}
+
+void EndpointQueue::replace(Endpoint endpoint, Moment now) {
+  const bool revived =
+      endpoint_.status == WebhookStatus::disabled && endpoint.status != WebhookStatus::disabled;
+  if (!revived) endpoint.health = endpoint_.health;
+  endpoint_ = std::move(endpoint);
+  set_rate(now);
+  note();
+}
+
+void EndpointQueue::disable() { endpoint_.status = WebhookStatus::disabled; }
+
+void EndpointQueue::shift_clock(milliseconds by) {
+  if (endpoint_.health.next_probe_at) *endpoint_.health.next_probe_at += by;
+  if (endpoint_.health.held_until) *endpoint_.health.held_until += by;
+  look_ = true;
+}
+
+void EndpointQueue::set_rate(Moment now) {
+  const std::optional<double>& limit = endpoint_.rate_limit_per_second;
+  if (!limit) {
+    rate_.reset();
+  } else if (!rate_ || std::abs(rate_->per_second() - *limit) > 0) {
+    rate_.emplace(*limit, now.steady);
+  }
+}
+
+// ---- when something may be claimed or started -------------------------------------------------
+
+std::optional<Timestamp> EndpointQueue::shut_until(Timestamp now) const {
+  std::optional<Timestamp> until;
+  if (health().held_until && *health().held_until > now) until = health().held_until;
+  const auto& probe_at = health().next_probe_at;
+  if (probe_at && *probe_at > now) until = std::max(until.value_or(*probe_at), *probe_at);
+  return until;
+}
+
+bool EndpointQueue::may_start_automatic(Moment now) {
+  if (!is_active() || shut_until(now.wall)) return false;
+  if (circuit_is_open(health()) && probes_in_flight_ > 0) return false;
+  if (endpoint_.ordered && automatic_in_flight_ > 0) return false;
+  return !rate_ || rate_->available(now.steady) > 0;
+}
+
+int EndpointQueue::automatic_room(Moment now) {
+  if (!is_active() || shut_until(now.wall)) return 0;
+  int room = 0;
+  if (circuit_is_open(health())) {
+    room = 1 - probes_in_flight_ - count(automatic_);
+    if (endpoint_.ordered) room -= automatic_in_flight_;
+  } else if (endpoint_.ordered) {
+    room = 1 - automatic_in_flight_ - count(automatic_);
+  } else {
+    room = endpoint_.max_in_flight + prefetch_ - in_flight_ - count(automatic_) - count(manual_);
+  }
+  if (rate_) room = std::min(room, rate_->available(now.steady) - count(automatic_));
+  return std::max(room, 0);
+}
+
+int EndpointQueue::manual_room() const {
+  return std::max(0, endpoint_.max_in_flight - in_flight_ - count(manual_));
+}
+
+std::optional<Timestamp> EndpointQueue::due(Timestamp now) const {
+  if (look_) return now;
+  return earliest(next_due_, retry_due_);
+}
+
+bool EndpointQueue::wants_automatic(Moment now) {
+  const std::optional<Timestamp> at = due(now.wall);
+  if (!at || *at > now.wall) return false;
+  const int room = automatic_room(now);
+  // A turn for each single place that becomes free would cost more than it brings.
+  return room > 0 && (automatic_.empty() || room >= endpoint_.max_in_flight / 2);
+}
+
+// A claim of anything brings retries by hand too, unless others are before them.
+bool EndpointQueue::wants_manual(Moment now) {
+  return look_for_manual_ && manual_room() > 0 && (backlog_ || automatic_room(now) == 0);
+}
+
+bool EndpointQueue::wants_claims(Moment now) {
+  return is_active() && answers_due_ == 0 && (wants_automatic(now) || wants_manual(now));
+}
+
+std::vector<ClaimRequest> EndpointQueue::claim_requests(int most, Moment now) {
+  std::vector<ClaimRequest> requests;
+  if (most < 1 || !wants_claims(now)) return requests;
+  const bool automatic = wants_automatic(now);
+  const bool manual = wants_manual(now);
+  if (manual) requests.push_back({id(), std::min(most, manual_room()), Claimable::manual_only});
+  if (automatic) requests.push_back({id(), std::min(most, automatic_room(now)), Claimable::any});
+  manual_asked_ = std::exchange(look_for_manual_, false);
+  look_ = false;
+  if (automatic) next_due_.reset();
+  retry_due_.reset();
+  answers_due_ = static_cast<int>(requests.size());
+  return requests;
+}
+
+void EndpointQueue::answered(const ClaimRequest& asked, Claim claim, Timestamp now) {
+  --answers_due_;
+  assert(answers_due_ >= 0);
+  const bool filled = static_cast<int>(claim.deliveries.size()) >= asked.limit;
+  const bool only_answer = answers_due_ == 0;
+  if (asked.what == Claimable::any) backlog_ = filled;
+  if (filled && manual_asked_) look_for_manual_ = true;
+  // Of two answers the first brought every retry by hand, unless it was filled itself.
+  if (!only_answer) manual_asked_ = false;
+  next_due_ = claim.next_due;
+  if (asked.what == Claimable::any && claim.deliveries.empty() && next_due_ && *next_due_ <= now) {
+    next_due_ = now + kEmptyHanded;
+  }
+  for (ClaimedDelivery& delivery : claim.deliveries) {
+    auto& hand = delivery.trigger == Trigger::automatic ? automatic_ : manual_;
+    hand.push_back(std::move(delivery));
+  }
+}
+
+std::vector<ClaimedDelivery> EndpointQueue::take_back(Timestamp now) {
+  if (!is_active()) return take_back_all();
+  std::vector<ClaimedDelivery> taken;
+  const bool probe_under_way = circuit_is_open(health()) && probes_in_flight_ > 0;
+  const bool out_of_turn = endpoint_.ordered && automatic_in_flight_ > 0;
+  if (shut_until(now) || probe_under_way || out_of_turn) move_all(automatic_, taken);
+  for (const ClaimedDelivery& delivery : taken) expect_retry(delivery.due);
+  return taken;
+}
+
+std::vector<ClaimedDelivery> EndpointQueue::take_back_all() {
+  std::vector<ClaimedDelivery> taken;
+  if (!manual_.empty()) look_for_manual_ = true;
+  move_all(manual_, taken);
+  move_all(automatic_, taken);
+  for (const ClaimedDelivery& delivery : taken) expect_retry(delivery.due);
+  return taken;
+}
+
+void EndpointQueue::expect_retry(Timestamp at) { retry_due_ = earliest(retry_due_, at); }
+
+// ---- sending ----------------------------------------------------------------------------------
+
+bool EndpointQueue::can_start(Moment now) {
+  if (!is_active() || in_flight_ >= endpoint_.max_in_flight) return false;
+  return !manual_.empty() || (!automatic_.empty() && may_start_automatic(now));
+}
+
+EndpointQueue::Start EndpointQueue::start_next(Moment now) {
+  const bool manual = !manual_.empty();
+  auto& hand = manual ? manual_ : automatic_;
+  Start start{std::move(hand.front()), AttemptRole::ordinary};
+  hand.pop_front();
+  ++in_flight_;
+  if (manual) return start;
+  ++automatic_in_flight_;
+  if (rate_) rate_->take(now.steady);
+  if (circuit_is_open(health())) {
+    start.role = AttemptRole::probe;
+    ++probes_in_flight_;
+  }
+  return start;
+}
+
+void EndpointQueue::ended(Trigger trigger, AttemptRole role, const Outcome& outcome,
+                          Timestamp now) {
+  --in_flight_;
+  if (trigger == Trigger::automatic) --automatic_in_flight_;
+  if (role == AttemptRole::probe) --probes_in_flight_;
+  assert(in_flight_ >= 0 && automatic_in_flight_ >= 0 && probes_in_flight_ >= 0);
+  const bool succeeded = !outcome.result.attempt.error;
+  endpoint_.health = succeeded ? after_success(health(), now) : after_failure(health(), now, role);
+  prefetch_ = succeeded ? std::min(endpoint_.max_in_flight, prefetch_ + kPrefetchPerSuccess) : 0;
+  if (outcome.hold) {
+    const Timestamp until = std::min(outcome.hold->until, now + kLongestHold);
+    endpoint_.health.held_until = std::max(health().held_until.value_or(until), until);
+    hold_reason_ = outcome.hold->reason;
+  }
+  if (outcome.result.attempt.next_attempt_at) expect_retry(*outcome.result.attempt.next_attempt_at);
+  // What stood behind it is no longer held by order.
+  if (endpoint_.ordered) look_ = true;
+}
+
+std::optional<Timestamp> EndpointQueue::wake_at(Moment now) {
+  if (!is_active() || answers_due_ > 0) return std::nullopt;
+  const std::optional<Timestamp> at = automatic_.empty() ? due(now.wall) : now.wall;
+  if (!at) return std::nullopt;
+  Timestamp wake = std::max(*at, shut_until(now.wall).value_or(*at));
+  if (rate_) wake = std::max(wake, now.wall + rate_->until_next(now.steady));
+  if (wake <= now.wall) return std::nullopt;
+  return wake;
+}
+
+}  // namespace webhookd

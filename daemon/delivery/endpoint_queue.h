@@ -1,0 +1,109 @@
+#pragma once
+
+// What a shard loop holds of one endpoint, and every rule about when something of it may be
+// claimed or started. Knows no transfers and no store. Not thread-safe: one loop owns it.
+
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "delivery/circuit.h"
+#include "delivery/outcome.h"
+#include "delivery/rate_limiter.h"
+#include "store/store.h"
+
+namespace webhookd {
+
+// One reading of both clocks.
+struct Moment {
+  Timestamp wall;
+  Monotonic steady;
+};
+
+class EndpointQueue {
+ public:
+  EndpointQueue(Endpoint endpoint, Moment now);
+
+  const Endpoint& endpoint() const { return endpoint_; }
+  const WebhookId& id() const { return endpoint_.id; }
+  EndpointState state(Timestamp now) const;
+
+  // ---- what happens to it
+
+  // The store may have new work.
+  void note();
+  // New settings. Health stays ours, except when the webhook leaves `disabled`.
+  void replace(Endpoint endpoint, Moment now);
+  void disable();
+  // A clock was set: times that count from a moment of ours move with it.
+  void shift_clock(std::chrono::milliseconds by);
+
+  // ---- claiming
+
+  // What to ask the store for now, at most `most` deliveries; none while an answer is due.
+  std::vector<ClaimRequest> claim_requests(int most, Moment now);
+  bool wants_claims(Moment now);
+  void answered(const ClaimRequest& asked, Claim claim, Timestamp now);
+
+  // Claims in hand that may not be started for longer than a moment; they leave the queue.
+  std::vector<ClaimedDelivery> take_back(Timestamp now);
+  // All of them.
+  std::vector<ClaimedDelivery> take_back_all();
+
+  // ---- sending
+
+  struct Start {
+    ClaimedDelivery delivery;
+    AttemptRole role = AttemptRole::ordinary;
+  };
+  bool can_start(Moment now);
+  // can_start() must hold.
+  Start start_next(Moment now);
+  void ended(Trigger trigger, AttemptRole role, const Outcome& outcome, Timestamp now);
+
+  int in_flight() const { return in_flight_; }
+  bool holds_nothing() const { return in_flight_ == 0 && automatic_.empty() && manual_.empty(); }
+
+  // When to look at it again if nothing else happens.
+  std::optional<Timestamp> wake_at(Moment now);
+
+ private:
+  bool is_active() const { return endpoint_.status == WebhookStatus::active; }
+  const EndpointHealth& health() const { return endpoint_.health; }
+  // Circuit and hold: absent when open for automatic deliveries.
+  std::optional<Timestamp> shut_until(Timestamp now) const;
+  bool may_start_automatic(Moment now);
+  // How many automatic deliveries may be claimed now.
+  int automatic_room(Moment now);
+  int manual_room() const;
+  bool wants_automatic(Moment now);
+  bool wants_manual(Moment now);
+  std::optional<Timestamp> due(Timestamp now) const;
+  void expect_retry(Timestamp at);
+  void set_rate(Moment now);
+
+  Endpoint endpoint_;
+  std::optional<RateLimiter> rate_;
+  std::optional<std::string> hold_reason_;
+
+  // In hand: claimed, not started.
+  std::deque<ClaimedDelivery> automatic_;
+  std::deque<ClaimedDelivery> manual_;
+
+  int in_flight_ = 0;
+  int automatic_in_flight_ = 0;
+  int probes_in_flight_ = 0;
+  int prefetch_ = 0;  // how many more than it may send at once it may claim; grows with successes
+
+  int answers_due_ = 0;
+  bool look_ = false;             // the store may have something that next_due_ does not know of
+  bool look_for_manual_ = false;  // the same for retries by hand
+  bool manual_asked_ = false;     // the claim under way is to bring them
+  bool backlog_ = false;          // the last claim was filled to its limit
+  std::optional<Timestamp> next_due_;   // as the store said last
+  std::optional<Timestamp> retry_due_;  // of what was given back since the last claim was asked for
+};
+
+}  // namespace webhookd

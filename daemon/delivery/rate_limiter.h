@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+
+#include "shared/time.h"
+
+namespace webhookd {
+
+// A token bucket: `per_second` (0.01...10000) on average, bursts of up to max(1, per_second).
+// Begins full. Not thread-safe.
+class RateLimiter {
+ public:
+  RateLimiter(double per_second, Monotonic now);
+
+  double per_second() const { return per_second_; }
+
+  // Whole tokens there are at `now`. Times never go back.
+  int available(Monotonic now);
+
+  // Takes one; there must be one.
+  void take(Monotonic now);
+
+  // How long until there is a whole token; 0 when there is one.
+  std::chrono::milliseconds until_next(Monotonic now);
+
+ private:
+  void refill(Monotonic now);
+
+  double per_second_;
+  double burst_;
+  double tokens_;
+  Monotonic filled_at_;
+};
+
+}  // namespace webhookd

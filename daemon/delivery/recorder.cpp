@@ -1,0 +1,92 @@
+#include "delivery/recorder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "observe/log.h"
+
+namespace webhookd {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstRetry{100};
+constexpr milliseconds kLongestRetry{2000};
+
+}  // namespace
+
+Recorder::Recorder(Store& store, const Clock& clock, std::function<void(TurnAnswer)> on_answer,
+                   std::function<void(const std::string&)> on_broken)
+    : store_(store),
+      clock_(clock),
+      on_answer_(std::move(on_answer)),
+      on_broken_(std::move(on_broken)),
+      thread_([this] { run(); }) {}
+
+Recorder::~Recorder() { stop(); }
+
+void Recorder::submit(QueueTurn turn) {
+  {
+    const std::lock_guard lock(mutex_);
+    merge(pending_.turn, std::move(turn));
+    ++pending_.turns;
+  }
+  changed_.notify_one();
+}
+
+void Recorder::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  changed_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Recorder::run() {
+  while (auto batch = next_batch()) {
+    if (bring(*batch) == Progress::ended) return;
+  }
+}
+
+std::optional<Recorder::Batch> Recorder::next_batch() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return stopped_ || pending_.turns > 0; });
+  if (stopped_) return std::nullopt;
+  return std::exchange(pending_, {});
+}
+
+Recorder::Progress Recorder::bring(Batch& batch) {
+  for (milliseconds delay = kFirstRetry;; delay = std::min(delay * 2, kLongestRetry)) {
+    try {
+      TurnAnswer answer;
+      answer.given = store_.queue_turn(batch.turn, clock_.now());
+      answer.asked = std::move(batch.turn.claims);
+      answer.results = static_cast<int>(batch.turn.results.size());
+      answer.turns = batch.turns;
+      on_answer_(std::move(answer));
+      return Progress::goes_on;
+    } catch (const StoreError& error) {
+      if (error.kind() == StoreError::Kind::broken) {
+        log::error("msg=\"the store is broken\" reason=\"{}\"", error.what());
+        on_broken_(error.what());
+        return Progress::ended;
+      }
+      log::warn("msg=\"the store cannot take results\" reason=\"{}\" again_ms={}", error.what(),
+                delay.count());
+    }
+    if (pause(delay, batch) == Progress::ended) return Progress::ended;
+  }
+}
+
+// What was submitted meanwhile goes along with the next try.
+Recorder::Progress Recorder::pause(milliseconds delay, Batch& batch) {
+  std::unique_lock lock(mutex_);
+  if (changed_.wait_for(lock, delay, [this] { return stopped_; })) return Progress::ended;
+  Batch later = std::exchange(pending_, {});
+  merge(batch.turn, std::move(later.turn));
+  batch.turns += later.turns;
+  return Progress::goes_on;
+}
+
+}  // namespace webhookd

@@ -1,0 +1,65 @@
+#include "delivery/request.h"
+
+#include <utility>
+#include <vector>
+
+#include "shared/signature.h"
+
+namespace webhookd {
+namespace {
+
+// Newest first; the previous one counts until it expires.
+std::vector<Secret> secrets_at(const Endpoint& endpoint, Timestamp now) {
+  std::vector<Secret> secrets{endpoint.secret};
+  const auto& expires = endpoint.previous_secret_expires_at;
+  if (endpoint.previous_secret && expires && now < *expires) {
+    secrets.push_back(*endpoint.previous_secret);
+  }
+  return secrets;
+}
+
+Headers our_headers(const RequestStyle& style, const Endpoint& endpoint,
+                    const ClaimedDelivery& delivery, Timestamp now) {
+  const std::int64_t timestamp = unix_seconds(now);
+  const std::string seconds = std::to_string(timestamp);
+  const std::vector<Secret> secrets = secrets_at(endpoint, now);
+  const std::string& prefix = style.header_prefix;
+  Headers headers;
+  headers.reserve(11 + endpoint.headers.size());
+  headers.emplace_back("Content-Type", "application/json");
+  headers.emplace_back("User-Agent", style.user_agent);
+  headers.emplace_back(prefix + "-Webhook-ID", std::to_string(delivery.id.value));
+  headers.emplace_back(prefix + "-Event-ID", delivery.event_id);
+  headers.emplace_back(prefix + "-Event-Type", delivery.event_type);
+  headers.emplace_back(prefix + "-Timestamp", seconds);
+  headers.emplace_back(prefix + "-Signature", scaikey_signature(secrets, timestamp, delivery.body));
+  headers.emplace_back(prefix + "-Attempt", std::to_string(delivery.attempt_number));
+  // A current secret of the caller's own means a receiver that does not speak Standard Webhooks.
+  if (!standard_digest(endpoint.secret, delivery.event_id, timestamp, "")) return headers;
+  headers.emplace_back("webhook-id", delivery.event_id);
+  headers.emplace_back("webhook-timestamp", seconds);
+  headers.emplace_back("webhook-signature",
+                       standard_signature(secrets, delivery.event_id, timestamp, delivery.body));
+  return headers;
+}
+
+}  // namespace
+
+BuiltRequest build_request(const RequestStyle& style, const Endpoint& endpoint,
+                           ClaimedDelivery& delivery, Timestamp now) {
+  BuiltRequest built;
+  built.request.url = endpoint.url;
+  built.request.timeout = endpoint.timeout;
+  built.request.headers = our_headers(style, endpoint, delivery, now);
+  built.request.body = std::move(delivery.body);
+  // Ours are no secrets, whatever the prefix makes their names look like.
+  built.shown = built.request.headers;
+  for (const auto& header : endpoint.headers) {
+    built.request.headers.push_back(header);
+    built.shown.emplace_back(header.first,
+                             is_secret_header(header.first) ? std::string{kMasked} : header.second);
+  }
+  return built;
+}
+
+}  // namespace webhookd

@@ -1,0 +1,372 @@
+#include "delivery/shard_loop.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "delivery/attempt_log.h"
+
+namespace webhookd {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLongestSleep{1000};
+constexpr milliseconds kClockJump{500};
+constexpr int kMostClaimsDue = 2048;
+// Between them answers are taken in: receivers that answer at once then never have thousands of
+// transfers open, which would make each of them dearer.
+constexpr int kStartsPerStep = 64;
+constexpr int kLeastClaimsDue = 256;  // for endpoints that hold nothing, whatever the bytes
+// Claims come before their sizes are known: expect much until we have seen some.
+constexpr double kFirstBodyGuess = 256 * 1024;
+constexpr double kRetryJitter = 0.1;
+
+bool is_success(const SendResult& ended) {
+  return !ended.error && ended.status && *ended.status / 100 == 2;
+}
+
+SentAttempt sent_attempt(const WebhookId& webhook, const ClaimedDelivery& delivery, Timestamp now,
+                         Headers shown) {
+  return {webhook,          delivery.id, delivery.attempt_number, delivery.max_attempts,
+          delivery.trigger, now,         std::move(shown)};
+}
+
+bool is_empty(const QueueTurn& turn) {
+  return turn.results.empty() && turn.health.empty() && turn.disable.empty() &&
+         turn.released.empty() && turn.claims.empty();
+}
+
+bool same(const EndpointState& left, const EndpointState& right) {
+  return left.circuit == right.circuit && left.next_probe_at == right.next_probe_at &&
+         left.held_until == right.held_until && left.hold_reason == right.hold_reason;
+}
+
+}  // namespace
+
+ShardLoop::ShardLoop(ShardLoopOptions options, Sender& sender, TurnSink& sink, Random& random,
+                     StateBoard& board)
+    : options_(std::move(options)),
+      sender_(sender),
+      sink_(sink),
+      random_(random),
+      board_(board),
+      usual_body_bytes_(kFirstBodyGuess) {}
+
+// ---- what happens -----------------------------------------------------------------------------
+
+void ShardLoop::note(const WebhookId& webhook, Moment now) {
+  const auto found = places_.find(webhook);
+  if (found == places_.end()) return;
+  found->second->queue.note();
+  touch(*found->second, now);
+}
+
+void ShardLoop::adopt(Endpoint endpoint, Moment now) {
+  const WebhookId id = endpoint.id;
+  const auto [place, is_new] =
+      places_.emplace(id, std::make_unique<Place>(std::move(endpoint), now));
+  assert(is_new);
+  touch(*place->second, now);
+}
+
+void ShardLoop::refresh(const WebhookId& webhook, std::optional<Endpoint> endpoint, Moment now) {
+  const auto found = places_.find(webhook);
+  if (!endpoint) {
+    if (found != places_.end()) drop(*found->second);
+    return;
+  }
+  if (found != places_.end()) {
+    found->second->queue.replace(std::move(*endpoint), now);
+    touch(*found->second, now);
+    return;
+  }
+  adopt(std::move(*endpoint), now);
+  // A note that came before it was known was lost.
+  note(webhook, now);
+}
+
+void ShardLoop::send_test(TestSend test, Moment now) {
+  if (!places_.contains(test.endpoint.id)) {
+    // Nothing is sent any more once a deletion is answered.
+    SentAttempt sent = sent_attempt(test.endpoint.id, test.delivery, now.wall, {});
+    return test.done(interrupted(std::move(sent), "the webhook was deleted"));
+  }
+  InFlight attempt;
+  attempt.body_bytes = test.delivery.body.size();
+  attempt.test_done = std::move(test.done);
+  BuiltRequest built = build_request(options_.style, test.endpoint, test.delivery, now.wall);
+  attempt.sent = sent_attempt(test.endpoint.id, test.delivery, now.wall, std::move(built.shown));
+  claimed_bytes_ += attempt.body_bytes;
+  const TransferId id = next_transfer();
+  in_flight_.emplace(id, std::move(attempt));
+  sender_.start(id, std::move(built.request));
+}
+
+void ShardLoop::answered(TurnAnswer answer, Moment now) {
+  assert(answer.asked.size() == answer.given.claims.size());
+  unrecorded_ -= answer.results;
+  turns_due_ -= answer.turns;
+  assert(unrecorded_ >= 0 && turns_due_ >= 0);
+  for (std::size_t i = 0; i < answer.asked.size(); ++i) {
+    const ClaimRequest& asked = answer.asked[i];
+    Claim& claim = answer.given.claims[i];
+    claims_due_ -= asked.limit;
+    const auto found = places_.find(asked.webhook);
+    if (found == places_.end()) continue;  // deleted meanwhile, and its deliveries with it
+    for (const ClaimedDelivery& delivery : claim.deliveries) {
+      claimed_bytes_ += delivery.body.size();
+      const double surprise = static_cast<double>(delivery.body.size()) - usual_body_bytes_;
+      usual_body_bytes_ += surprise / (surprise > 0 ? 8 : 64);
+    }
+    found->second->queue.answered(asked, std::move(claim), now.wall);
+    touch(*found->second, now);
+  }
+}
+
+void ShardLoop::ended(std::vector<SendResult> results, Moment now) {
+  for (SendResult& result : results) {
+    auto node = in_flight_.extract(result.id);
+    if (node.empty()) continue;
+    InFlight attempt = std::move(node.mapped());
+    claimed_bytes_ -= attempt.body_bytes;
+    if (attempt.place != nullptr) {
+      Place& place = *attempt.place;
+      record(place, std::move(attempt), std::move(result), now);
+    } else {
+      attempt.test_done(judge(std::move(attempt.sent), std::move(result), {}, now.wall).result);
+    }
+  }
+}
+
+void ShardLoop::record(Place& place, InFlight attempt, SendResult ended, Moment now) {
+  const Endpoint& endpoint = place.queue.endpoint();
+  RetryRules rules{endpoint.retry_schedule ? *endpoint.retry_schedule : options_.default_schedule};
+  if (!is_success(ended)) rules.jitter = (random_.unit() * 2 - 1) * kRetryJitter;
+  const Trigger trigger = attempt.sent.trigger;
+  Outcome outcome = judge(std::move(attempt.sent), std::move(ended), rules, now.wall);
+  place.queue.ended(trigger, attempt.role, outcome, now.wall);
+  log_attempt(outcome.result);
+  if (!place.is_unwell) {
+    place.is_unwell = true;
+    unwell_.push_back(&place);
+  }
+  if (outcome.disable_reason && endpoint.status != WebhookStatus::disabled) {
+    log_disabling(endpoint.id, *outcome.disable_reason);
+    turn_.disable.push_back({endpoint.id, *outcome.disable_reason});
+    place.queue.disable();
+  }
+  turn_.results.push_back(std::move(outcome.result));
+  ++unrecorded_;
+  touch(place, now);
+}
+
+// ---- keeping lists up to date -----------------------------------------------------------------
+
+void ShardLoop::touch(Place& place, Moment now) {
+  release(starts_ ? place.queue.take_back(now.wall) : place.queue.take_back_all());
+  if (starts_) {
+    if (!place.is_ready && place.queue.can_start(now)) {
+      place.is_ready = true;
+      ready_.push_back(&place);
+    }
+    if (!place.is_asking && place.queue.wants_claims(now)) {
+      place.is_asking = true;
+      asking_.push_back(&place);
+    }
+    set_timer(place, place.queue.wake_at(now));
+  }
+  post_state(place, now.wall);
+}
+
+void ShardLoop::release(const std::vector<ClaimedDelivery>& deliveries) {
+  for (const ClaimedDelivery& delivery : deliveries) {
+    claimed_bytes_ -= delivery.body.size();
+    turn_.released.push_back(delivery.id);
+  }
+}
+
+void ShardLoop::set_timer(Place& place, std::optional<Timestamp> at) {
+  if (place.timer == at) return;
+  if (place.timer) timers_.erase({*place.timer, &place});
+  place.timer = at;
+  if (at) timers_.emplace(*at, &place);
+}
+
+void ShardLoop::post_state(Place& place, Timestamp now) {
+  EndpointState state = place.queue.state(now);
+  if (place.is_posted && same(state, place.posted)) return;
+  const auto is_open = [](const EndpointState& s) { return s.circuit != CircuitState::closed; };
+  open_circuits_ += static_cast<int>(is_open(state)) - static_cast<int>(is_open(place.posted));
+  log_circuit(place.queue.id(), place.posted.circuit, state.circuit);
+  board_.post(place.queue.id(), state);
+  place.posted = std::move(state);
+  place.is_posted = true;
+}
+
+void ShardLoop::drop(Place& place) {
+  const WebhookId id = place.queue.id();
+  std::vector<TransferId> aborted;
+  for (const auto& [transfer, attempt] : in_flight_) {
+    if (attempt.sent.webhook == id) aborted.push_back(transfer);
+  }
+  for (const TransferId transfer : aborted) {
+    sender_.abort(transfer);
+    auto node = in_flight_.extract(transfer);
+    InFlight attempt = std::move(node.mapped());
+    claimed_bytes_ -= attempt.body_bytes;
+    if (attempt.test_done) {
+      attempt.test_done(interrupted(std::move(attempt.sent), "the webhook was deleted"));
+    }
+  }
+  for (const ClaimedDelivery& delivery : place.queue.take_back_all()) {
+    claimed_bytes_ -= delivery.body.size();  // nothing to release: the store has forgotten them
+  }
+  std::erase(ready_, &place);
+  std::erase(asking_, &place);
+  std::erase(unwell_, &place);
+  set_timer(place, std::nullopt);
+  if (place.posted.circuit != CircuitState::closed) --open_circuits_;
+  board_.remove(id);
+  places_.erase(id);
+}
+
+// ---- a step -----------------------------------------------------------------------------------
+
+milliseconds ShardLoop::step(Moment now) {
+  notice_clock_jump(now);
+  fire_timers(now);
+  if (starts_) {
+    ask(now);
+    start_ready(now);
+  }
+  submit_turn();
+  return sleep_time(now.wall);
+}
+
+// Due times are wall-clock times: when the clock was set, every one of them means another moment.
+void ShardLoop::notice_clock_jump(Moment now) {
+  const std::optional<Moment> last = std::exchange(last_step_, now);
+  if (!last) return;
+  const auto jump =
+      std::chrono::round<milliseconds>((now.wall - last->wall) - (now.steady - last->steady));
+  if (std::chrono::abs(jump) < kClockJump) return;
+  log_clock_jump(jump);
+  for (const auto& [id, place] : places_) {
+    place->queue.shift_clock(jump);
+    touch(*place, now);
+  }
+}
+
+void ShardLoop::fire_timers(Moment now) {
+  while (!timers_.empty() && timers_.begin()->first <= now.wall) {
+    Place& place = *timers_.begin()->second;
+    set_timer(place, std::nullopt);
+    touch(place, now);
+  }
+}
+
+// How many deliveries an endpoint may ask for without holding too much of what others need.
+int ShardLoop::claim_budget(const Place& place) const {
+  const double due = claims_due_ * usual_body_bytes_;
+  const double bytes_left =
+      static_cast<double>(options_.claimed_bytes) - static_cast<double>(claimed_bytes_) - due;
+  const auto by_bytes =
+      static_cast<int>(std::clamp(bytes_left / std::max(1.0, usual_body_bytes_), 0.0, 1e6));
+  const int budget = std::min(by_bytes, kMostClaimsDue - claims_due_);
+  if (budget > 0) return budget;
+  return place.queue.holds_nothing() && claims_due_ < kLeastClaimsDue ? 1 : 0;
+}
+
+void ShardLoop::ask(Moment now) {
+  if (unrecorded_ >= options_.max_unrecorded) return;
+  for (std::size_t left = asking_.size(); left > 0 && claims_due_ < kMostClaimsDue; --left) {
+    Place& place = *asking_.front();
+    asking_.pop_front();
+    place.is_asking = false;
+    const int budget = claim_budget(place);
+    for (const ClaimRequest& request : place.queue.claim_requests(budget, now)) {
+      claims_due_ += request.limit;
+      turn_.claims.push_back(request);
+    }
+    touch(place, now);  // asks again when the budget did not allow it now
+  }
+}
+
+bool ShardLoop::may_start() const {
+  return !ready_.empty() && static_cast<int>(in_flight_.size()) < options_.max_in_flight &&
+         unrecorded_ < options_.max_unrecorded;
+}
+
+void ShardLoop::start_ready(Moment now) {
+  for (int started = 0; started < kStartsPerStep && may_start(); ++started) {
+    Place& place = *ready_.front();
+    ready_.pop_front();
+    place.is_ready = false;
+    if (place.queue.can_start(now)) start_one(place, now);
+    touch(place, now);
+  }
+}
+
+void ShardLoop::start_one(Place& place, Moment now) {
+  EndpointQueue::Start start = place.queue.start_next(now);
+  InFlight attempt;
+  attempt.place = &place;
+  attempt.role = start.role;
+  attempt.body_bytes = start.delivery.body.size();
+  BuiltRequest built =
+      build_request(options_.style, place.queue.endpoint(), start.delivery, now.wall);
+  attempt.sent = sent_attempt(place.queue.id(), start.delivery, now.wall, std::move(built.shown));
+  const TransferId id = next_transfer();
+  in_flight_.emplace(id, std::move(attempt));
+  sender_.start(id, std::move(built.request));
+}
+
+void ShardLoop::submit_turn() {
+  for (Place* const place : unwell_) {
+    place->is_unwell = false;
+    turn_.health.push_back({place->queue.id(), place->queue.endpoint().health});
+  }
+  unwell_.clear();
+  if (is_empty(turn_)) return;
+  ++turns_due_;
+  sink_.submit(std::exchange(turn_, {}));
+}
+
+// A timer never sleeps through a clock that is set back.
+milliseconds ShardLoop::sleep_time(Timestamp now) const {
+  if (starts_ && may_start()) return milliseconds{0};
+  if (timers_.empty()) return kLongestSleep;
+  return std::clamp(timers_.begin()->first - now, milliseconds{0}, kLongestSleep);
+}
+
+// ---- the end ----------------------------------------------------------------------------------
+
+void ShardLoop::stop_starting(Moment now) {
+  starts_ = false;
+  ready_.clear();
+  asking_.clear();
+  timers_.clear();
+  for (const auto& [id, place] : places_) {
+    place->is_ready = place->is_asking = false;
+    place->timer.reset();
+    touch(*place, now);
+  }
+}
+
+bool ShardLoop::is_idle() const { return in_flight_.empty() && turns_due_ == 0 && is_empty(turn_); }
+
+void ShardLoop::abandon_tests() {
+  for (auto& [id, attempt] : in_flight_) {
+    if (!attempt.test_done) continue;
+    sender_.abort(id);
+    attempt.test_done(interrupted(std::move(attempt.sent), "the daemon stopped"));
+    attempt.test_done = nullptr;
+  }
+}
+
+LoopCounts ShardLoop::counts() const {
+  return {static_cast<int>(places_.size()), static_cast<int>(in_flight_.size()), unrecorded_,
+          open_circuits_};
+}
+
+}  // namespace webhookd

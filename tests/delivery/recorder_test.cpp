@@ -1,0 +1,124 @@
+#include "delivery/recorder.h"
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <future>
+
+#include "delivery/fake_store.h"
+
+namespace webhookd {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+// Collects what a recorder says.
+struct Listener {
+  std::promise<TurnAnswer> first;
+  std::atomic<int> answers{0};
+  std::promise<std::string> broken;
+
+  std::function<void(TurnAnswer)> on_answer() {
+    return [this](TurnAnswer answer) {
+      if (answers++ == 0) first.set_value(std::move(answer));
+    };
+  }
+  std::function<void(const std::string&)> on_broken() {
+    return [this](const std::string& reason) { broken.set_value(reason); };
+  }
+  TurnAnswer wait() {
+    auto answer = first.get_future();
+    REQUIRE(answer.wait_for(10s) == std::future_status::ready);
+    return answer.get();
+  }
+};
+
+QueueTurn claim_turn(const WebhookId& id) {
+  QueueTurn turn;
+  turn.claims.push_back({id, 3, Claimable::any});
+  return turn;
+}
+
+}  // namespace
+
+TEST_CASE("a turn is brought to the store and its answer comes back") {
+  FakeStore store;
+  const Endpoint endpoint = make_endpoint('a');
+  store.put(endpoint);
+  const SystemClock clock;
+  store.publish(endpoint.id, clock.now());
+  Listener listener;
+  Recorder recorder(store, clock, listener.on_answer(), listener.on_broken());
+  recorder.submit(claim_turn(endpoint.id));
+  const TurnAnswer answer = listener.wait();
+  CHECK(answer.turns == 1);
+  REQUIRE(answer.asked.size() == 1);
+  REQUIRE(answer.given.claims.size() == 1);
+  CHECK(answer.given.claims[0].deliveries.size() == 1);
+}
+
+TEST_CASE("a store that is full is asked again until it takes the turn") {
+  const auto kind = GENERATE(StoreError::Kind::full, StoreError::Kind::unavailable);
+  FakeStore store;
+  const Endpoint endpoint = make_endpoint('a');
+  store.put(endpoint);
+  store.fail_with(kind);
+  const SystemClock clock;
+  Listener listener;
+  Recorder recorder(store, clock, listener.on_answer(), listener.on_broken());
+  recorder.submit(claim_turn(endpoint.id));
+  while (store.turns() == 0) std::this_thread::yield();
+  recorder.submit(claim_turn(endpoint.id));
+  store.fail_with(std::nullopt);
+  const TurnAnswer answer = listener.wait();
+  CHECK(answer.turns == 2);
+  CHECK(answer.given.claims.size() == 2);
+}
+
+TEST_CASE("a broken store is reported once and not asked again") {
+  FakeStore store;
+  store.fail_with(StoreError::Kind::broken);
+  const SystemClock clock;
+  Listener listener;
+  auto broken = listener.broken.get_future();
+  Recorder recorder(store, clock, listener.on_answer(), listener.on_broken());
+  recorder.submit(claim_turn({"whk_a"}));
+  REQUIRE(broken.wait_for(10s) == std::future_status::ready);
+  recorder.submit(claim_turn({"whk_a"}));
+  recorder.stop();
+  CHECK(store.turns() == 1);
+  CHECK(listener.answers == 0);
+}
+
+TEST_CASE("a recorder ends while its store is unavailable") {
+  FakeStore store;
+  store.fail_with(StoreError::Kind::unavailable);
+  const SystemClock clock;
+  Listener listener;
+  Recorder recorder(store, clock, listener.on_answer(), listener.on_broken());
+  recorder.submit(claim_turn({"whk_a"}));
+  while (store.turns() == 0) std::this_thread::yield();
+  recorder.stop();
+  CHECK(listener.answers == 0);
+}
+
+TEST_CASE("merged turns keep every result and the latest health of each webhook") {
+  QueueTurn turn;
+  turn.results.resize(1);
+  turn.health = {{{"whk_a"}, {}}, {{"whk_b"}, {}}};
+  turn.released = {{1}};
+  QueueTurn later;
+  later.results.resize(2);
+  later.health.push_back({{"whk_a"}, {}});
+  later.health.front().health.consecutive_failures = 3;
+  later.health.push_back({{"whk_c"}, {}});
+  later.released = {{2}};
+  merge(turn, std::move(later));
+  CHECK(turn.results.size() == 3);
+  CHECK(turn.released == std::vector<DeliveryId>{{1}, {2}});
+  REQUIRE(turn.health.size() == 3);
+  CHECK(turn.health[0].health.consecutive_failures == 3);
+  CHECK(turn.health[2].webhook == WebhookId{"whk_c"});
+}
+
+}  // namespace webhookd
