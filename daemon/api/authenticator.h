@@ -1,0 +1,47 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "api/api.h"
+#include "api/http.h"
+#include "api/jwt.h"
+#include "api/key_set.h"
+#include "api/principal.h"
+
+namespace webhookd {
+
+// Says who is asking: by the kernel's word on the Unix socket, by Bearer token elsewhere.
+// Thread-safe.
+class Authenticator {
+ public:
+  // Reads (or makes) the keys that `options` names and looks up its group. Throws
+  // std::runtime_error with a sentence that names the file or group. `clock` must outlive it.
+  Authenticator(const ApiOptions& options, const Clock& clock, Random& random);
+
+  // Throws ApiError: 401 without a valid token, 403 for a peer or claims without any rights.
+  // An administrator who sends a token on the socket acts with the token's rights only.
+  Principal authenticate(const HttpRequest& request);
+
+  // A token of the daemon's own for `claims` (a JSON object's text).
+  std::string mint(std::string_view claims) const;
+
+  std::optional<gid_t> admin_group() const { return admin_group_; }
+
+ private:
+  bool is_administrator(const PeerCredentials& peer) const;
+  Principal by_token(std::string_view authorization);
+
+  const Clock& clock_;
+  const JwtRules rules_;
+  const std::optional<gid_t> admin_group_;
+  const std::string own_secret_;
+  const std::vector<VerificationKey> own_key_;
+  std::unique_ptr<KeySet> key_set_;  // null: own tokens only
+};
+
+}  // namespace webhookd

@@ -1,0 +1,111 @@
+#include "api/catalogue.h"
+
+#include <algorithm>
+#include <chrono>
+#include <stdexcept>
+
+#include "observe/log.h"
+#include "shared/event_pattern.h"
+
+namespace webhookd {
+namespace {
+
+constexpr std::chrono::seconds kLoadEvery{1};
+
+std::shared_ptr<const EventSchema> compile(const EventType& type) {
+  if (!type.schema) return nullptr;
+  try {
+    return std::make_shared<const EventSchema>(*type.schema);
+  } catch (const std::invalid_argument&) {
+    // It was checked when it was added; a stricter version of us must not stop its events.
+    log::warn("the schema of event type {} cannot be used and is not enforced", type.name);
+    return nullptr;
+  }
+}
+
+}  // namespace
+
+Catalogue::Snapshot Catalogue::load() {
+  std::uint64_t generation = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    generation = generation_;
+    next_load_ = clock_.monotonic() + kLoadEvery;
+  }
+  auto entries = std::make_shared<Entries>();
+  for (EventType& type : store_.event_types()) {
+    auto schema = compile(type);
+    std::string name = type.name;
+    entries->emplace(std::move(name), Entry{std::move(type), std::move(schema)});
+  }
+  const std::lock_guard lock(mutex_);
+  // What was read before a change must not be kept after it.
+  if (generation == generation_) entries_ = entries;
+  return entries;
+}
+
+Catalogue::Snapshot Catalogue::snapshot() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (entries_) return entries_;
+  }
+  return load();
+}
+
+Catalogue::Snapshot Catalogue::refreshed() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (clock_.monotonic() < next_load_) return nullptr;
+  }
+  return load();
+}
+
+std::optional<Catalogue::Entry> Catalogue::find(std::string_view name) {
+  for (Snapshot entries = snapshot(); entries; entries = refreshed()) {
+    const auto found = entries->find(name);
+    if (found != entries->end()) return found->second;
+  }
+  return std::nullopt;
+}
+
+std::vector<EventType> Catalogue::all() {
+  std::vector<EventType> types;
+  for (const auto& [name, entry] : *load()) types.push_back(entry.type);
+  return types;
+}
+
+bool Catalogue::is_matched(std::string_view pattern) {
+  for (Snapshot entries = snapshot(); entries; entries = refreshed()) {
+    const bool matched = std::any_of(entries->begin(), entries->end(), [&](const auto& entry) {
+      return pattern_matches(pattern, entry.first);
+    });
+    if (matched) return true;
+  }
+  return false;
+}
+
+std::string Catalogue::unknown_type_text(std::string_view name) {
+  return "unknown event type" + did_you_mean(name, Patterns::no);
+}
+
+std::string Catalogue::unmatched_pattern_text(std::string_view pattern) {
+  return "the pattern matches no known event type" + did_you_mean(pattern, Patterns::yes);
+}
+
+std::string Catalogue::did_you_mean(std::string_view word, Patterns patterns) {
+  std::vector<std::string> known;
+  for (const auto& [type, entry] : *snapshot()) {
+    known.push_back(type);
+    if (patterns == Patterns::yes) known.push_back(type.substr(0, type.rfind('.')) + ".*");
+  }
+  const auto near = nearest(word, known);
+  return near ? "; did you mean '" + *near + "'?" : "";
+}
+
+void Catalogue::invalidate() {
+  const std::lock_guard lock(mutex_);
+  ++generation_;
+  entries_ = nullptr;
+}
+
+}  // namespace webhookd

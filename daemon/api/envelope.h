@@ -1,0 +1,25 @@
+#pragma once
+
+// What is sent to receivers: the envelope of an event, canonical (contract section 3).
+
+#include <optional>
+#include <string>
+
+#include "shared/canonical_json.h"
+#include "shared/model.h"
+#include "shared/time.h"
+#include "store/store.h"
+
+namespace webhookd {
+
+CanonicalMember string_member(std::string_view text);
+
+// Sets an id of the binding among `members`, or removes a null one.
+void put_binding(const Binding& binding, CanonicalObject& members);
+
+// An event from the checked members that a caller sent, binding included. Its content is what
+// was sent, before event_id and timestamp get their defaults.
+NewEvent make_event(CanonicalObject sent, const Binding& binding, std::string default_event_id,
+                    std::optional<Timestamp> timestamp, Timestamp now);
+
+}  // namespace webhookd

@@ -1,0 +1,87 @@
+#include "api/handler.h"
+
+#include <typeinfo>
+
+#include "api/call.h"
+#include "api/errors.h"
+#include "api/resources.h"
+#include "observe/log.h"
+
+namespace webhookd {
+namespace {
+
+std::vector<Route> all_routes() {
+  std::vector<Route> routes;
+  for (const auto& of_resource :
+       {webhook_routes(), event_routes(), event_type_routes(), delivery_routes(),
+        test_send_routes(), stats_routes(), status_routes(), audit_routes(), token_routes(),
+        health_routes()}) {
+    routes.insert(routes.end(), of_resource.begin(), of_resource.end());
+  }
+  return routes;
+}
+
+ApiError store_trouble(const StoreError& error) {
+  const auto detail = [&]() -> const char* {
+    switch (error.kind()) {
+      case StoreError::Kind::full:
+        return "The store has no space left for writes; try again later";
+      case StoreError::Kind::unavailable:
+        return "The store is not available; try again later";
+      case StoreError::Kind::broken:
+        return "The store is broken; the daemon is about to end";
+    }
+    return "";
+  }();
+  return {503, detail, {{"Retry-After", "5"}}};
+}
+
+}  // namespace
+
+Handler::Handler(const ApiOptions& options, Store& store, Dispatcher& dispatcher,
+                 const Clock& clock, Random& random)
+    : options_(options),
+      store_(store),
+      dispatcher_(dispatcher),
+      clock_(clock),
+      random_(random),
+      router_(all_routes()),
+      authenticator_(options_, clock, random),
+      catalogue_(store, clock),
+      started_at_(clock.now()) {}
+
+HttpResponse Handler::answer(const HttpRequest& request) {
+  const RouteMatch match = router_.match(request.method, request.path);
+  Principal principal;
+  if (match.route->access != Access::open) principal = authenticator_.authenticate(request);
+  require(principal, match.route->access);
+  Services services{options_,   store_,         dispatcher_, clock_,     random_,
+                    catalogue_, authenticator_, readiness_,  started_at_};
+  Call call{request, principal, match.params, services};
+  return match.route->action(call);
+}
+
+HttpResponse Handler::handle(const HttpRequest& request) {
+  try {
+    return answer(request);
+  } catch (const ApiError& error) {
+    return error_response(error);
+  } catch (const ValidationError& error) {
+    return error_response(error);
+  } catch (const StoreError& error) {
+    log::error("{} {} (request {}): store: {}", request.method, request.path, request.request_id,
+               error.what());
+    return error_response(store_trouble(error));
+  } catch (const std::exception& error) {
+    // Only its type: the text may hold a piece of the request.
+    log::error("{} {} (request {}): unexpected {}", request.method, request.path,
+               request.request_id, typeid(error).name());
+    return error_response(ApiError(500, "Internal Server Error"));
+  }
+}
+
+HttpResponse refusal_response(int status, std::string_view reason) {
+  return error_response(ApiError(status, std::string(reason)));
+}
+
+}  // namespace webhookd

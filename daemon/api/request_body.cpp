@@ -1,0 +1,45 @@
+#include "api/request_body.h"
+
+#include <algorithm>
+#include <cctype>
+#include <string>
+
+namespace webhookd {
+namespace {
+
+bool is_json_type(std::string_view value) {
+  std::string type(value.substr(0, value.find(';')));
+  while (!type.empty() && (type.back() == ' ' || type.back() == '\t')) type.pop_back();
+  std::transform(type.begin(), type.end(), type.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return type == "application/json" ||
+         (type.starts_with("application/") && type.ends_with("+json"));
+}
+
+[[noreturn]] void refuse(Fault fault) { throw ValidationError({std::move(fault)}); }
+
+}  // namespace
+
+CanonicalObject parse_body(const HttpRequest& request, BodyNeed need) {
+  if (request.body.empty()) {
+    if (need == BodyNeed::optional) return {};
+    refuse(fault::missing({std::string("body")}, "null"));
+  }
+  const auto type = request.header("content-type");
+  if (type && !is_json_type(*type)) {
+    throw ApiError(415, "Send the body as application/json");
+  }
+  auto parsed = canonicalize_object(request.body);
+  if (auto* object = std::get_if<CanonicalObject>(&parsed)) return std::move(*object);
+  if (const auto* fault = std::get_if<JsonFault>(&parsed)) {
+    refuse(fault::json_invalid(fault->position, fault->reason));
+  }
+  auto& other = std::get<CanonicalMember>(parsed);
+  if (other.kind == CanonicalMember::Kind::null) {
+    if (need == BodyNeed::optional) return {};
+    refuse(fault::missing({std::string("body")}, "null"));
+  }
+  refuse(fault::model_attributes_type({std::string("body")}, std::move(other.text)));
+}
+
+}  // namespace webhookd

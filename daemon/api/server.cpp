@@ -1,0 +1,78 @@
+#include "api/server.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "api/answerer.h"
+#include "api/connection_poller.h"
+#include "api/connection_pool.h"
+#include "api/socket_binding.h"
+
+namespace webhookd {
+namespace {
+
+class Door final : public Server {
+ public:
+  Door(const std::variant<TcpAddress, SocketPath>& where, const ServerLimits& limits, int threads,
+       HttpHandler handler, RefusalRenderer refusal)
+      : limits_(limits),
+        handler_(std::move(handler)),
+        refusal_(std::move(refusal)),
+        listening_(where),
+        address_(listening_.address()),
+        pool_(std::max(threads, 1), handler_, refusal_,
+              [this](Connection& connection, Answerer& answerer) { answer(connection, answerer); }),
+        poller_(listening_, limits_, mailbox_, pool_, handler_, refusal_),
+        thread_([this] { poller_.run(stopping_); }) {}
+  Door(const Door&) = delete;
+  Door& operator=(const Door&) = delete;
+  ~Door() override { stop(); }
+
+  std::string address() const override { return address_; }
+
+  void stop() override {
+    const std::lock_guard lock(stop_mutex_);
+    if (!thread_.joinable()) return;
+    stopping_ = true;
+    mailbox_.wake();
+    thread_.join();
+    pool_.stop();
+  }
+
+ private:
+  void answer(Connection& connection, Answerer& answerer) {
+    Collector::Collected collected = connection.collector.take();
+    collected.request.remote = connection.remote;
+    collected.request.peer = connection.peer;
+    connection.after = stopping_ ? AfterAnswer::close : collected.after;
+    connection.unsent = answerer.answer(std::move(collected.request), connection.after);
+    // Here and not by the poller: most answers leave at once, on as many threads as there are.
+    send_unsent(connection);
+    mailbox_.put(connection);
+  }
+
+  const ServerLimits limits_;
+  const HttpHandler handler_;
+  const RefusalRenderer refusal_;
+  ListeningSocket listening_;
+  const std::string address_;
+  std::atomic<bool> stopping_{false};
+  Mailbox mailbox_;
+  ConnectionPool pool_;
+  ConnectionPoller poller_;
+  std::mutex stop_mutex_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+std::unique_ptr<Server> start_server(const std::variant<TcpAddress, SocketPath>& where,
+                                     const ServerLimits& limits, int threads, HttpHandler handler,
+                                     RefusalRenderer refusal) {
+  return std::make_unique<Door>(where, limits, threads, std::move(handler), std::move(refusal));
+}
+
+}  // namespace webhookd

@@ -1,0 +1,35 @@
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "api/call.h"
+#include "api/query.h"
+#include "api/resources.h"
+
+namespace webhookd {
+namespace {
+
+std::chrono::hours window_length(std::string_view name) {
+  if (name == "1h") return std::chrono::hours{1};
+  if (name == "7d") return std::chrono::hours{7 * 24};
+  if (name == "30d") return std::chrono::hours{30 * 24};
+  return std::chrono::hours{24};
+}
+
+HttpResponse get(Call& call) {
+  Faults faults;
+  const std::string window =
+      Query(call.request, faults).literal("window", {"1h", "24h", "7d", "30d"}).value_or("24h");
+  faults.check();
+  const WebhookId id = visible_webhook(call).id;
+  const auto stats = call.services.store.stats(id, window_length(window), call.now());
+  if (!stats) throw webhook_not_found();
+  return json_response(200, stats_json(*stats, id, window));
+}
+
+}  // namespace
+
+std::vector<Route> stats_routes() {
+  return {{"GET", "/api/v1/admin/webhooks/{webhook_id}/stats", Access::read, get}};
+}
+
+}  // namespace webhookd

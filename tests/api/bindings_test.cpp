@@ -1,0 +1,88 @@
+// What belongs to whom when tenants change, ids meet and tokens carry anything.
+
+#include <catch2/catch.hpp>
+
+#include "api/api_fixture.h"
+
+namespace webhookd {
+namespace {
+
+const std::string kEvents = "/api/v1/admin/events/";
+
+Caller tenant_admin(const ApiFixture& api, const std::string& tenant) {
+  return api.bearer({{"role", "tenant_admin"}, {"tenant_id", tenant}});
+}
+
+void publish(ApiFixture& api, const std::string& id, const Json& tenant) {
+  const Json event = {{"event_type", "user.created"},
+                      {"event_id", id},
+                      {"data", {{"a", 1}}},
+                      {"tenant_id", tenant}};
+  REQUIRE(api.send("POST", "/api/v1/events", event.dump()).status == 202);
+}
+
+}  // namespace
+
+TEST_CASE("who is given a webhook does not get the history of the tenant before") {
+  ApiFixture api;
+  Json body = webhook_body();
+  body["tenant_id"] = "old";
+  body["status"] = "paused";
+  const std::string id = api.create(body);
+  publish(api, "evt_old", "old");
+  REQUIRE(api.send("PATCH", kWebhooks + "/" + id, R"({"tenant_id":"new"})").status == 200);
+  publish(api, "evt_new", "new");
+
+  const std::string deliveries = kWebhooks + "/" + id + "/deliveries";
+  const Caller now = tenant_admin(api, "new");
+  const Reply list = api.send("GET", deliveries, "", now);
+  REQUIRE(list.json["items"].size() == 1);
+  CHECK(list.json["items"][0]["event_id"] == "evt_new");
+  CHECK(api.send("GET", deliveries + "/1", "", now).status == 404);
+  CHECK(api.send("GET", "/api/v1/admin/deliveries/1", "", now).status == 404);
+  CHECK(api.send("GET", deliveries + "/1").json["status"] == "cancelled");
+  CHECK(api.send("POST", deliveries + "/1/retry", "").status == 409);
+}
+
+TEST_CASE("of several events with one id that without a tenant can be named") {
+  ApiFixture api;
+  publish(api, "evt_1", nullptr);
+  publish(api, "evt_1", "t1");
+  CHECK(api.send("GET", kEvents + "evt_1").status == 409);
+  CHECK(api.send("GET", kEvents + "evt_1?tenant_id=t1").json["tenant_id"] == "t1");
+  const Reply unbound = api.send("GET", kEvents + "evt_1?tenant_id=");
+  CHECK(unbound.status == 200);
+  CHECK(unbound.json["tenant_id"].is_null());
+}
+
+TEST_CASE("a token's ids are as strict as a body's") {
+  ApiFixture api;
+  for (const std::string& id :
+       {std::string("a\nb"), std::string("a\0b", 3), std::string(300, 'x')}) {
+    CHECK(api.send("GET", kWebhooks, "", tenant_admin(api, id)).status == 403);
+  }
+  CHECK(api.send("GET", kWebhooks, "", tenant_admin(api, std::string(255, 'x'))).status == 200);
+}
+
+TEST_CASE("headers with the daemon's own prefix cannot be added, whatever it is") {
+  ApiOptions options;
+  options.header_prefix = "X-Acme";
+  ApiFixture api(options);
+  Json body = webhook_body();
+  body["headers"] = {{"x-acme-signature", "forged"}};
+  CHECK(api.send("POST", kWebhooks, body.dump()).fault_types() ==
+        std::vector<std::string>{"value_error"});
+}
+
+TEST_CASE("an event may be smaller than what else is sent") {
+  ApiOptions options;
+  options.max_event_bytes = 200;
+  ApiFixture api(options);
+  Json body = webhook_body();
+  body["description"] = std::string(400, 'x');
+  api.create(body);
+  const Json event = {{"event_type", "user.created"}, {"data", {{"a", std::string(200, 'x')}}}};
+  CHECK(api.send("POST", "/api/v1/events", event.dump()).status == 413);
+}
+
+}  // namespace webhookd
