@@ -1,0 +1,183 @@
+// The composition root: the only file that names concrete classes and starts them in order.
+
+#include <fmt/format.h>
+#include <malloc.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <future>
+#include <thread>
+
+#include "api/api.h"
+#include "config.h"
+#include "delivery/dispatcher.h"
+#include "observe/log.h"
+#include "shared/random.h"
+#include "shared/time.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace webhookd {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+constexpr std::chrono::seconds kLongestAnswer{5};  // after the last attempt has ended
+
+// Blocked before any thread starts, so that only main's sigtimedwait sees them.
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+void set_up_process() {
+  ::umask(0077);
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
+  // An arena for every thread of the pools would keep much more memory than is in use.
+  ::mallopt(M_ARENA_MAX, 4);
+}
+
+// How many this process may have. Half is for deliveries and an eighth for each door, so that
+// receivers that hang leave the doors open, and clients leave receivers theirs.
+std::size_t open_files() {
+  rlimit files{};
+  return ::getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : 1024;
+}
+
+DispatcherOptions dispatcher_options(const Config& config) {
+  DispatcherOptions options;
+  options.loops = config.loops;
+  options.open_files = static_cast<int>(std::min<std::size_t>(open_files() / 2, 1'000'000));
+  options.default_schedule = config.retry_schedule;
+  options.allow_networks = config.allow_networks;
+  options.user_agent = config.user_agent;
+  options.header_prefix = config.header_prefix;
+  options.ca_file = config.ca_file;
+  return options;
+}
+
+ApiOptions api_options(const Config& config) {
+  ApiOptions options;
+  options.socket = config.socket;
+  options.listen = config.listen;
+  options.allow_plaintext = config.allow_plaintext;
+  options.admin_group = config.admin_group;
+  options.token_key = config.state_dir / "token.key";
+  options.jwks_file = config.jwks;
+  options.issuer = config.issuer;
+  options.audience = config.audience;
+  options.header_prefix = config.header_prefix;
+  options.max_event_bytes = config.max_event_bytes;
+  options.connections = std::min(options.connections, open_files() / 8);
+  return options;
+}
+
+// Set from a delivery thread when the store cannot be written any more.
+std::atomic<bool> store_is_broken{false};
+
+void keep_house(Store& store, Dispatcher& dispatcher, const Clock& clock) {
+  constexpr int kPiecesPerTick = 20;
+  try {
+    for (int piece = 0; piece < kPiecesPerTick; ++piece) {
+      std::vector<WebhookId> changed;
+      const MoreWork more = store.do_housekeeping(clock.now(), changed);
+      for (const WebhookId& id : changed) dispatcher.refresh(id);
+      if (more == MoreWork::no) return;
+    }
+  } catch (const StoreError& error) {
+    log::error("msg=\"housekeeping failed\" error=\"{}\"", error.what());
+    if (error.kind() == StoreError::Kind::broken) store_is_broken = true;
+  }
+}
+
+// Until a signal says to end, or the store is broken.
+int serve(const sigset_t& signals, Store& store, Dispatcher& dispatcher, const Clock& clock) {
+  while (true) {
+    const timespec tick{1, 0};
+    const int signal = ::sigtimedwait(&signals, nullptr, &tick);
+    if (store_is_broken) {
+      log::error("msg=\"the store cannot be written: ending, nothing is acknowledged any more\"");
+      return kFailed;
+    }
+    if (signal == SIGTERM || signal == SIGINT) {
+      log::info("msg=stopping signal={}", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+      return 0;
+    }
+    if (signal == SIGHUP) {
+      log::warn("msg=\"SIGHUP: nothing is read again; restart to change the configuration\"");
+    }
+    keep_house(store, dispatcher, clock);
+  }
+}
+
+int run(const Config& config, const sigset_t& signals) {
+  SystemClock clock;
+  SystemRandom random;
+  const SqliteOptions store_options{.state_dir = config.state_dir,
+                                    .default_schedule = config.retry_schedule};
+  const auto store = open_sqlite_store(store_options, random, clock.now());
+  const auto dispatcher = start_dispatcher(dispatcher_options(config), *store, clock, random,
+                                           [](const std::string& what) {
+                                             log::error("msg=\"store failed\" error=\"{}\"", what);
+                                             store_is_broken = true;
+                                           });
+  const auto api = start_api(api_options(config), *store, *dispatcher, clock, random);
+  for (const std::string& address : api->addresses()) {
+    fmt::print(stderr, "listening on {}\n", address);
+  }
+  fmt::print(stderr, "ready\n");
+  const int result = serve(signals, *store, *dispatcher, clock);
+  // Side by side: a request that waits for an attempt must not use up the attempts' own time.
+  std::packaged_task<void()> closing([&api] { api->stop(); });
+  const auto closed = closing.get_future();
+  std::thread doors(std::move(closing));
+  dispatcher->drain(config.drain_timeout);
+  if (closed.wait_for(kLongestAnswer) == std::future_status::timeout) {
+    log::error("msg=\"a request does not end: ending without its answer, as in a crash\"");
+    std::_Exit(result);
+  }
+  doors.join();
+  return result;
+}
+
+int main_of(int argc, char** argv) {
+  set_up_process();
+  const sigset_t signals = block_signals();
+  try {
+    const CommandLine line = parse_command_line(argc, argv);
+    switch (line.action) {
+      case CommandLine::Action::exit:
+        return line.exit_code;
+      case CommandLine::Action::check_config:
+        fmt::print("configuration is right\n");
+        return 0;
+      case CommandLine::Action::run:
+        break;
+    }
+    log::start(line.config.log_level, line.config.log_style);
+    return run(line.config, signals);
+  } catch (const ConfigError& error) {
+    fmt::print(stderr, "error: {}\n", error.what());
+    return kUsage;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "error: {}\n", error.what());
+    return kFailed;
+  }
+}
+
+}  // namespace
+}  // namespace webhookd
+
+int main(int argc, char** argv) { return webhookd::main_of(argc, argv); }
