@@ -1,0 +1,168 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands/commands.h"
+#include "cli/data_source.h"
+#include "cli/listing.h"
+#include "cli/text.h"
+#include "cli/views.h"
+#include "cli/waiting.h"
+#include "shared/ids.h"
+#include "shared/url.h"
+
+namespace webhookd {
+namespace {
+
+struct PublishOptions {
+  std::string event_type;
+  std::string data;
+  std::string id;
+  std::string tenant;
+  std::string partner;
+  std::string timestamp;
+  std::string resource;  // "type:id"
+  std::string actor;     // "id:type"
+  std::string wait;
+};
+
+std::pair<std::string, std::string> parted(const std::string& text, const std::string& option,
+                                           const std::string& form) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == text.size()) {
+    throw usage_error(fmt::format("{}: cannot read {}", option, text), "write it as " + form);
+  }
+  return {text.substr(0, colon), text.substr(colon + 1)};
+}
+
+// The data goes in as it was written: a DOM would lose digits.
+std::string publish_body(const PublishOptions& options, const std::string& event_id) {
+  Json head = {{"event_type", options.event_type}, {"event_id", event_id}};
+  if (!options.timestamp.empty()) head["timestamp"] = options.timestamp;
+  if (!options.tenant.empty()) head["tenant_id"] = options.tenant;
+  if (!options.partner.empty()) head["partner_id"] = options.partner;
+  if (!options.resource.empty()) {
+    const auto [type, id] = parted(options.resource, "--resource", "type:id");
+    head["resource"] = {{"type", type}, {"id", id}};
+  }
+  if (!options.actor.empty()) {
+    const auto [id, type] = parted(options.actor, "--actor", "id:type");
+    head["actor"] = {{"id", id}, {"type", type}};
+  }
+  std::string text = head.dump(-1, ' ', false, Json::error_handler_t::replace);
+  text.back() = ',';
+  return text + fmt::format("\"data\":{}}}", read_json_object(options.data, "--data"));
+}
+
+// Without an answer, or with a 5xx, nobody knows whether the event was taken. The same id makes a
+// second try harmless.
+Answer send(Context& context, const std::string& body, const std::string& event_id) {
+  try {
+    return context.client.call({"POST", "/api/v1/events", {}, body});
+  } catch (CliError& error) {
+    const bool unknown = error.http_status == 0 || error.http_status >= 500;
+    if (!unknown || error.exit == Exit::usage || error.exit == Exit::denied) throw;
+    error.hint += fmt::format("{}repeat it with --id {}, so that it is published once at most",
+                              error.hint.empty() ? "" : "; ", event_id);
+    throw;
+  }
+}
+
+void show_published(Context& context, const Answer& answer) {
+  const Json accepted = parse_answer(answer);
+  Card card;
+  for (const char* name : {"event_id", "event_type", "deliveries", "duplicate"}) {
+    card.add(name, cell_at(accepted, name));
+  }
+  context.out.show(card);
+  if (text_at(accepted, "deliveries") == "0") {
+    context.out.note(
+        fmt::format("no active webhook takes this event; `webhookctl list --event {}` shows who "
+                    "would",
+                    safe_text(text_at(accepted, "event_type"))));
+  }
+}
+
+std::vector<Json> deliveries_in(const Json& event) {
+  const auto found = event.find("deliveries");
+  if (found == event.end() || !found->is_array()) return {};
+  return found->get<std::vector<Json>>();
+}
+
+// Asks for the event until none of its deliveries waits.
+Exit wait_for_deliveries(Context& context, const PublishOptions& options,
+                         const std::string& event_id, std::chrono::milliseconds within) {
+  Request request{"GET", "/api/v1/admin/events/" + percent_encode(event_id), {}, std::nullopt};
+  if (!options.tenant.empty()) request.query.emplace_back("tenant_id", options.tenant);
+  Answer answer;
+  std::vector<Json> deliveries;
+  // The event is stored whatever becomes of the waiting: who publishes anew would do it twice.
+  try {
+    poll_until(context.clock, within, [&] {
+      answer = context.client.call(request);
+      deliveries = deliveries_in(parse_answer(answer));
+      return std::all_of(deliveries.begin(), deliveries.end(), is_settled);
+    });
+  } catch (CliError& error) {
+    error.hint = fmt::format("{} is published; only waiting for it failed{}{}", event_id,
+                             error.hint.empty() ? "" : ": ", error.hint);
+    throw;
+  }
+  if (context.out.is_json()) {
+    context.out.json(answer.body);
+  } else {
+    context.out.show(delivery_table(deliveries, context.out.view()));
+  }
+  const Exit outcome = outcome_of(deliveries);
+  if (outcome == Exit::timed_out) context.out.note("still waiting when the time was over");
+  return outcome;
+}
+
+Exit publish(Context& context, const PublishOptions& options) {
+  const std::string event_id =
+      options.id.empty() ? new_event_id(context.clock.now(), context.random) : options.id;
+  const std::string body = publish_body(options, event_id);
+  const auto within = options.wait.empty() ? std::chrono::milliseconds(0)
+                                           : parse_duration_of(options.wait, "--wait");
+  const Answer answer = send(context, body, event_id);
+  if (!options.wait.empty()) {
+    context.out.note(fmt::format("published {}", event_id));
+    return wait_for_deliveries(context, options, event_id, within);
+  }
+  if (context.out.is_json()) {
+    context.out.json(answer.body);
+  } else {
+    show_published(context, answer);
+  }
+  return Exit::done;
+}
+
+}  // namespace
+
+void add_publish(CommandLine& line) {
+  auto options = std::make_shared<PublishOptions>();
+  CLI::App& command = line.add("publish", "Publish an event",
+                               "  webhookctl publish user.created --data '{\"id\": \"usr_7\"}'\n"
+                               "  webhookctl publish user.created --data @user.json --wait 10s");
+  command.add_option("TYPE", options->event_type, "Event type")->required();
+  command.add_option("--data", options->data, "What happened, an object: @FILE, - or JSON")
+      ->type_name("JSON")
+      ->required();
+  command.add_option("--id", options->id, "Event id; the same id is published once at most")
+      ->type_name("ID");
+  command.add_option("--tenant", options->tenant, "Whose event it is")->type_name("ID");
+  command.add_option("--partner", options->partner, "Whose event it is")->type_name("ID");
+  command.add_option("--timestamp", options->timestamp, "When it happened, RFC 3339")
+      ->type_name("TIME");
+  command.add_option("--resource", options->resource, "What it is about")->type_name("TYPE:ID");
+  command.add_option("--actor", options->actor, "Who did it")->type_name("ID:TYPE");
+  command
+      .add_option("--wait", options->wait,
+                  "Wait until its deliveries are done, 30s unless said: exit 7 or 8 if not")
+      ->type_name("[DURATION]");
+  line.on_run(command, [options](Context& context) { return publish(context, *options); });
+}
+
+}  // namespace webhookd

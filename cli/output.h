@@ -1,0 +1,116 @@
+#pragma once
+
+// What the program writes: data to stdout, everything else to stderr.
+
+#include <chrono>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "cli/errors.h"
+#include "shared/model_json.h"
+#include "shared/time.h"
+
+namespace webhookd {
+
+enum class Format { table, wide, json, jsonl, tsv };
+enum class Times { relative, rfc3339 };
+enum class Color { off, on };
+enum class HeaderLine { shown, hidden };
+enum class Verbosity { quiet, normal, verbose };
+enum class Door { pipe, terminal };  // where a stream leads
+
+// How stdout shows things to its reader.
+struct View {
+  Format format = Format::tsv;
+  Times times = Times::rfc3339;
+  Color color = Color::off;
+  HeaderLine header = HeaderLine::shown;
+  Door door = Door::pipe;
+  int width = 0;  // columns; 0: as wide as it takes
+  Timestamp now{};
+};
+
+enum class Tone { plain, good, waiting, bad, faint };
+
+// Text as it came from outside: rendering makes it safe.
+struct Cell {
+  std::string text;
+  Tone tone = Tone::plain;
+};
+
+enum class Align { left, right };
+enum class Shown { always, wide };
+enum class Fit { fixed, shrinks };  // on a terminal that is too narrow
+
+struct Column {
+  std::string name;  // as the API calls it: "event_type"
+  Align align = Align::left;
+  Fit fit = Fit::fixed;
+  Shown shown = Shown::always;
+  std::string title = "";  // where the name is too long for a table
+};
+
+struct Table {
+  std::vector<Column> columns;  // those for `wide` last
+  std::vector<std::vector<Cell>> rows;
+};
+
+// One thing with its fields, in order.
+struct Card {
+  std::vector<std::pair<std::string, Cell>> fields;
+  void add(std::string name, Cell cell) { fields.emplace_back(std::move(name), std::move(cell)); }
+};
+
+// Lines with their ends. TSV holds all columns; a table of no rows is empty.
+std::string render(const Table& table, const View& view);
+// "name:  value" lines, or TSV of field and value.
+std::string render(const Card& card, const View& view);
+
+// `text` in the tone's colour if the view has colour.
+std::string toned(std::string_view text, Tone tone, const View& view);
+
+// The member at a dotted path as text; "-" when it is absent or null.
+std::string text_at(const Json& object, std::string_view path);
+Cell cell_at(const Json& object, std::string_view path, Tone tone = Tone::plain);
+// The same for a time: "5 m ago" where the view has relative times.
+Cell time_at(const Json& object, std::string_view path, const View& view);
+// A duration that the API gives in milliseconds: "12 ms"; in TSV the number.
+Cell millis_at(const Json& object, std::string_view path, const View& view);
+// The status of a webhook, a delivery or a test, in its colour.
+Cell status_at(const Json& object, std::string_view path);
+
+// The two streams. Not thread-safe.
+class Output {
+ public:
+  Output(View view, Verbosity verbosity, Color error_color);
+
+  const View& view() const { return view_; }
+  bool is_json() const { return view_.format == Format::json || view_.format == Format::jsonl; }
+
+  // To stdout. All throw ReaderGone when nobody reads any more, CliError when it can't be written.
+  void show(const Table& table);
+  void show(const Card& card);
+  // An answer byte for byte and a line end; one line in `jsonl`.
+  void json(std::string_view text);
+  // Text that is already safe for a terminal.
+  void text(std::string_view safe);
+
+  // To stderr; never fails. A note is held back by --quiet, a detail shown only by --verbose.
+  void note(std::string_view sentence);
+  void detail(std::string_view sentence);
+  void warn(std::string_view sentence);
+  void error(const CliError& error);
+
+ private:
+  View view_;
+  Verbosity verbosity_;
+  Color error_color_;
+};
+
+// {"error":{"code","message","hint","exit_code","request_id"}} with a line end.
+std::string error_json(const CliError& error);
+
+}  // namespace webhookd
