@@ -1,0 +1,161 @@
+"""A daemon that cannot start says why, and what to do about it."""
+
+import pathlib
+import socket
+import tempfile
+import unittest
+
+from daemon import Daemon, run_webhookd
+
+
+class StartupTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="webhookd-")
+        self.addCleanup(folder.cleanup)
+        self.home = pathlib.Path(folder.name)
+
+    def run_with(self, *flags, state=None, listen="none"):
+        return run_webhookd(
+            "--dev",
+            "--state-dir",
+            state or self.home / "state",
+            "--socket",
+            self.home / "d.sock",
+            "--listen",
+            listen,
+            *flags,
+            home=self.home,
+        )
+
+    def refused(self, result, *words, code=None):
+        """It ended with an error that holds the words, was never ready and did not crash."""
+        self.assertGreater(result.code, 0, result)
+        if code is not None:
+            self.assertEqual(code, result.code, result)
+        self.assertNotRegex(result.err, r"(?m)^ready$")
+        self.assertIn("error", result.err)
+        for word in words:
+            self.assertIn(str(word), result.err)
+
+    def config(self, text):
+        path = self.home / "webhookd.conf"
+        path.write_text(text)
+        return path
+
+    def test_a_state_directory_that_cannot_be_written(self):
+        (self.home / "file").write_text("")
+        for state in ("/proc/webhookd-state", self.home / "file" / "state", self.home / "file"):
+            self.refused(self.run_with(state=state), state)
+
+    def test_a_socket_where_none_can_be(self):
+        result = run_webhookd(
+            "--dev",
+            "--state-dir",
+            self.home / "state",
+            "--socket",
+            "/proc/webhookd/d.sock",
+            "--listen",
+            "none",
+            home=self.home,
+        )
+        self.refused(result, "/proc/webhookd")
+        result = run_webhookd(
+            "--dev",
+            "--state-dir",
+            self.home / "state",
+            "--socket",
+            self.home / ("s" * 120),
+            "--listen",
+            "none",
+            home=self.home,
+        )
+        self.refused(result)
+
+    def test_a_port_that_is_taken(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = f"127.0.0.1:{server.getsockname()[1]}"
+            self.refused(self.run_with(listen=address), address)
+
+    def test_addresses_that_are_none(self):
+        for address in (
+            "127.0.0.1",
+            "127.0.0.1:x",
+            "127.0.0.1:70000",
+            "nowhere.invalid:80",
+            ":",
+            "[::1:80",
+        ):
+            self.refused(self.run_with(listen=address))
+
+    def test_a_misspelt_key_in_the_configuration_names_the_nearest(self):
+        path = self.config('log_level = "warn"\nretry_shedule = [1, 2]\n')
+        self.refused(
+            self.run_with("--config", path), f"{path}:2", "retry_shedule", "retry_schedule", code=2
+        )
+
+    def test_a_configuration_that_is_no_toml_or_of_wrong_types(self):
+        for text in (
+            "= 1",
+            "listen = [",
+            'log_level = "loud"',
+            'drain_timeout = "soon"',
+            "loops = -1",
+            'loops = "many"',
+            "max_event_bytes = 1",
+            'retry_schedule = ["x"]',
+            "[section]\nlisten = 1",
+        ):
+            path = self.config(text)
+            self.refused(self.run_with("--config", path), code=2)
+        self.refused(self.run_with("--config", self.home / "absent.conf"), "absent.conf", code=2)
+
+    def test_check_config_judges_without_starting(self):
+        path = self.config('retry_schedule = ["1s", 2]\nallow_networks = ["10.0.0.0/8"]\n')
+        result = run_webhookd("--check-config", "--config", path, home=self.home)
+        self.assertEqual(0, result.code, result)
+        self.assertFalse((self.home / "state").exists())
+        self.refused(
+            run_webhookd(
+                "--check-config", "--config", self.config('lisen = "none"'), home=self.home
+            ),
+            "listen",
+            code=2,
+        )
+
+    def test_flags_that_do_not_exist_name_the_nearest(self):
+        self.refused(self.run_with("--retry-shedule", "1"), "--retry-schedule", code=2)
+        self.refused(self.run_with("surplus"), code=2)
+        for flags in (
+            ("--retry-schedule", "1,x"),
+            ("--retry-schedule", ",".join(["1"] * 21)),
+            ("--drain-timeout", "-1"),
+            ("--log-level", "loud"),
+            ("--allow-networks", "10.0.0.0/33"),
+            ("--allow-networks", "banana"),
+        ):
+            self.refused(self.run_with(*flags))
+
+    def test_a_key_set_that_cannot_be_read(self):
+        (self.home / "jwks.json").write_text("{")
+        self.refused(self.run_with("--jwks", self.home / "absent.json"), "absent.json")
+        self.refused(self.run_with("--jwks", self.home / "jwks.json"), "jwks.json")
+
+    def test_version_and_help(self):
+        version = run_webhookd("--version", home=self.home)
+        self.assertEqual((0, ""), (version.code, version.err))
+        self.assertRegex(version.out, r"^webhookd \d+\.\d+\.\d+\n$")
+        self.assertIn("--state-dir", run_webhookd("--help", home=self.home).out)
+
+    def test_flag_beats_environment_beats_file(self):
+        path = self.config('retry_schedule = [1, 2, 3]\nuser_agent = "File/1"\nloops = 1\n')
+        daemon = Daemon("--config", path, "--retry-schedule", "1,1")
+        self.addCleanup(daemon.close)
+        daemon.start()
+        made = daemon.api.create("http://127.0.0.1:9/", ["user.created"], name="n")
+        daemon.api.update(made["id"], status="paused")
+        daemon.api.publish()
+        self.assertEqual(3, daemon.wait_deliveries(made["id"], 1)[0]["max_attempts"])
+
+
+if __name__ == "__main__":
+    unittest.main()

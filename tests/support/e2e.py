@@ -1,0 +1,73 @@
+"""The base of tests that drive a real daemon: one daemon and one receiver for a class."""
+
+import itertools
+import unittest
+
+import signatures
+from daemon import Daemon
+from receiver import Receiver
+
+_numbers = itertools.count(1)
+
+
+class DaemonTest(unittest.TestCase):
+    flags = ("--retry-schedule", "1,1,2")
+    daemon_options = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.receiver = Receiver()
+        cls.addClassCleanup(cls.receiver.stop)
+        cls.daemon = Daemon(*cls.flags, **cls.daemon_options)
+        cls.addClassCleanup(cls.daemon.close)
+        cls.daemon.start()
+        cls.api = cls.daemon.api
+
+    def path(self):
+        """A path of the receiver that nobody else uses."""
+        return f"/{self._testMethodName}/{next(_numbers)}"
+
+    def webhook(self, *replies, events=("user.created",), path=None, **fields):
+        """A new webhook, whose receiver answers with `replies` and then 200, and its path. Deleted
+        at the test's end, so that it does not receive what later tests publish."""
+        path = path or self.path()
+        if replies:
+            self.receiver.script(path, *replies)
+        fields.setdefault("name", path.strip("/"))
+        made = self.api.create(self.receiver.url(path), events, **fields)
+        self.addCleanup(self.api.request, "DELETE", f"/api/v1/admin/webhooks/{made['id']}")
+        return made, path
+
+    def delivered(self, path, count=1):
+        """The requests at a path once there are `count`."""
+        return self.receiver.wait_for(count, path)
+
+    def only_delivery(self, webhook):
+        """The one delivery that a webhook has had."""
+        return self.daemon.wait_deliveries(webhook["id"], 1)[0]
+
+    def finished(self, webhook, *statuses):
+        """The detail of a webhook's only delivery once it has come to an end."""
+        delivery = self.only_delivery(webhook)
+        statuses = statuses or ("succeeded", "failed", "cancelled")
+        return self.daemon.wait_status(webhook["id"], delivery["id"], *statuses)
+
+    def assert_signed(self, secret, request):
+        self.assertIsNone(signatures.fault(secret, request))
+
+    def assert_not_signed(self, secret, request):
+        self.assertIsNotNone(signatures.fault(secret, request))
+
+    def assert_detail(self, answer, status, detail=None):
+        """An error of the form {"detail": "sentence"}."""
+        self.assertEqual(status, answer.status, answer)
+        self.assertEqual(["detail"], list(answer.json()), answer)
+        self.assertIsInstance(answer.json()["detail"], str, answer)
+        if detail is not None:
+            self.assertEqual(detail, answer.json()["detail"])
+
+    def assert_faults(self, answer, *type_and_loc):
+        """A 422 that names exactly these faults, in any order."""
+        self.assertEqual(422, answer.status, answer)
+        found = sorted((f["type"], f["loc"]) for f in answer.json()["detail"])
+        self.assertEqual(sorted((t, list(loc)) for t, loc in type_and_loc), found, answer)
