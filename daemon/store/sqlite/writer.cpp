@@ -57,14 +57,14 @@ void Writer::submit(std::size_t bytes, std::function<void(Transaction&)> work) {
   const auto request = std::make_shared<Request>();
   request->work = std::move(work);
   request->bytes = bytes;
-  std::future<void> done = request->done.get_future();
+  std::future<std::exception_ptr> done = request->done.get_future();
   {
     const std::lock_guard lock(mutex_);
     assert(!stopping_);
     waiting_.push_back(request);
   }
   work_came_.notify_one();
-  done.get();
+  if (std::exception_ptr failure = done.get()) std::rethrow_exception(std::move(failure));
 }
 
 void Writer::loop() {
@@ -96,9 +96,15 @@ void Writer::make(const Group& group) {
   for (const auto& request : group) {
     const bool own_fault = request->error && !store_error_kind(request->error);
     if (own_fault) continue;
-    request->error = failure;
-    if (broken_ || group.size() == 1) continue;
     request->error = nullptr;
+    if (broken_) {  // an exception for each caller, who frees it
+      request->error = std::make_exception_ptr(StoreError(StoreError::Kind::broken, *broken_));
+      continue;
+    }
+    if (group.size() == 1) {
+      request->error = failure;
+      continue;
+    }
     std::exception_ptr own_failure;
     if (try_group({request}, own_failure) == Fate::lost && !request->error) {
       request->error = own_failure;
@@ -175,11 +181,7 @@ void Writer::settle(const Group& group) {
   for (const auto& request : group) {
     // The work holds references into its caller, who may return now.
     request->work = nullptr;
-    if (request->error) {
-      request->done.set_exception(std::exchange(request->error, nullptr));
-    } else {
-      request->done.set_value();
-    }
+    request->done.set_value(std::exchange(request->error, nullptr));
   }
 }
 

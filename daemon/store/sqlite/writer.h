@@ -60,7 +60,7 @@ class Writer {
   struct Request {
     std::function<void(Transaction&)> work;
     std::size_t bytes = 0;
-    std::promise<void> done;
+    std::promise<std::exception_ptr> done;  // a value, so that the caller alone frees it
     std::exception_ptr error;
   };
   using Group = std::vector<std::shared_ptr<Request>>;
