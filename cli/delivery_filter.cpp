@@ -7,6 +7,7 @@
 
 #include "cli/errors.h"
 #include "cli/output.h"
+#include "shared/ascii.h"
 
 namespace webhookd {
 namespace {
@@ -18,8 +19,6 @@ std::string first_of(const Json& object, std::initializer_list<std::string_view>
   }
   return "-";
 }
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 void check_http(const std::string& http) {
   const bool form = http.size() == 3 && http[0] >= '1' && http[0] <= '5' &&

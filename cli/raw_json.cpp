@@ -4,18 +4,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "shared/ascii.h"
 #include "shared/model.h"
 
 namespace webhookd {
 namespace {
-
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
-  return text;
-}
 
 // Past the string that begins at `at`.
 std::size_t after_string(std::string_view text, std::size_t at) {
@@ -121,7 +114,7 @@ std::string compact_json(std::string_view json) {
       at = end;
       continue;
     }
-    if (!is_space(json[at])) out += json[at];
+    if (kJsonSpace.find(json[at]) == std::string_view::npos) out += json[at];
     ++at;
   }
   return out;

@@ -8,16 +8,10 @@
 
 #include "cli/errors.h"
 #include "cli/settings.h"
+#include "shared/ascii.h"
 
 namespace webhookd {
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) return "";
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
 
 std::vector<std::string> comma_list(const std::vector<std::string>& arguments) {
   std::vector<std::string> items;

@@ -9,17 +9,17 @@ namespace webhookd {
 
 namespace {
 
-constexpr std::string_view kHexDigits = "0123456789abcdef";
+constexpr std::string_view kEscapeDigits = "0123456789abcdef";
 
 // What stands for itself in a canonical string.
 bool is_plain(char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; }
 
 void append_unit(std::string& out, std::uint32_t unit) {
   out += "\\u";
-  out += kHexDigits[unit >> 12U & 0xFU];
-  out += kHexDigits[unit >> 8U & 0xFU];
-  out += kHexDigits[unit >> 4U & 0xFU];
-  out += kHexDigits[unit & 0xFU];
+  out += kEscapeDigits[unit >> 12U & 0xFU];
+  out += kEscapeDigits[unit >> 8U & 0xFU];
+  out += kEscapeDigits[unit >> 4U & 0xFU];
+  out += kEscapeDigits[unit & 0xFU];
 }
 
 void append_escape(std::string& out, char c) {

@@ -6,13 +6,13 @@
 #include <array>
 #include <span>
 
+#include "shared/ascii.h"
+
 namespace webhookd {
 
 namespace {
 
 using std::chrono::milliseconds;
-
-constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Reads a text from its beginning. After the first thing that does not fit, `failed`.
 class Scanner {

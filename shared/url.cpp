@@ -9,6 +9,7 @@
 #include <new>
 #include <optional>
 
+#include "shared/ascii.h"
 #include "shared/encoding.h"
 
 namespace webhookd {
@@ -26,7 +27,6 @@ UrlFault malformed(std::string reason) { return {UrlFault::Kind::malformed, std:
 UrlFault against_rule(std::string reason) { return {UrlFault::Kind::rule, std::move(reason)}; }
 
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_not_ascii(char c) { return static_cast<unsigned char>(c) >= 0x80; }
 bool is_control_or_space(char c) { return static_cast<unsigned char>(c) <= ' ' || c == '\x7f'; }
 bool is_host_letter(char c) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "shared/ascii.h"
 #include "shared/encoding.h"
 
 namespace webhookd {
@@ -11,8 +12,6 @@ namespace {
 constexpr std::size_t kMaxLengthDigits = 19;
 constexpr std::uint64_t kMaxLength = 0x7FFF'FFFF'FFFF'FFFF;
 constexpr std::size_t kMaxChunkSizeDigits = 15;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 bool is_control(char c) {
   const auto byte = static_cast<unsigned char>(c);
@@ -30,12 +29,6 @@ int hex_value(char c) {
   if (is_digit(c)) return c - '0';
   const char low = lower(c);
   return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
 std::variant<HttpVersion, Refusal> parse_version(std::string_view text) {
@@ -123,7 +116,7 @@ bool equal_ignoring_case(std::string_view left, std::string_view right) {
 bool list_has(std::string_view list, std::string_view element) {
   while (true) {
     const auto comma = list.find(',');
-    if (equal_ignoring_case(trimmed(list.substr(0, comma)), element)) return true;
+    if (equal_ignoring_case(trimmed(list.substr(0, comma), kHttpSpace), element)) return true;
     if (comma == std::string_view::npos) return false;
     list.remove_prefix(comma + 1);
   }
@@ -149,7 +142,7 @@ std::variant<RequestLine, Refusal> parse_request_line(std::string_view line) {
 std::variant<HeaderLine, Refusal> parse_header_line(std::string_view line) {
   const auto colon = line.find(':');
   if (colon == std::string_view::npos) return Refusal{400, "A header line has no colon"};
-  const HeaderLine parsed{line.substr(0, colon), trimmed(line.substr(colon + 1))};
+  const HeaderLine parsed{line.substr(0, colon), trimmed(line.substr(colon + 1), kHttpSpace)};
   // Covers folded lines and white space before the colon as well.
   if (!is_token(parsed.name)) return Refusal{400, "A header name is malformed"};
   const bool clean = std::none_of(parsed.value.begin(), parsed.value.end(),

@@ -15,7 +15,7 @@ std::chrono::hours window_length(std::string_view name) {
   return std::chrono::hours{24};
 }
 
-HttpResponse get(Call& call) {
+HttpResponse webhook_stats(Call& call) {
   Faults faults;
   const std::string window =
       Query(call.request, faults).literal("window", {"1h", "24h", "7d", "30d"}).value_or("24h");
@@ -29,7 +29,7 @@ HttpResponse get(Call& call) {
 }  // namespace
 
 std::vector<Route> stats_routes() {
-  return {{"GET", "/api/v1/admin/webhooks/{webhook_id}/stats", Access::read, get}};
+  return {{"GET", "/api/v1/admin/webhooks/{webhook_id}/stats", Access::read, webhook_stats}};
 }
 
 }  // namespace webhookd

@@ -20,7 +20,7 @@ Json loops_json(const std::vector<LoopStatus>& loops) {
   return list;
 }
 
-HttpResponse get(Call& call) {
+HttpResponse daemon_status(Call& call) {
   const StoreStatus store = call.services.store.status();
   const Timestamp now = call.now();
   const auto uptime = std::chrono::floor<std::chrono::seconds>(now - call.services.started_at);
@@ -44,7 +44,7 @@ HttpResponse get(Call& call) {
 }  // namespace
 
 std::vector<Route> status_routes() {
-  return {{"GET", "/api/v1/admin/status", Access::super_read, get}};
+  return {{"GET", "/api/v1/admin/status", Access::super_read, daemon_status}};
 }
 
 }  // namespace webhookd

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "delivery/curl_faults.h"
+#include "shared/ascii.h"
 #include "shared/encoding.h"
 #include "shared/url.h"
 
@@ -48,13 +49,6 @@ CurlList header_list(const Headers& headers) {
   append(list, "Expect:");
   append(list, "Accept:");
   return list;
-}
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const auto first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
 
 // What is not UTF-8 is read as ISO 8859-1 (RFC 9110 section 5.5), so that it can be shown.

@@ -6,22 +6,15 @@
 #include <vector>
 
 #include "delivery/dispatcher.h"
+#include "shared/ascii.h"
 
 namespace webhookd {
 namespace {
 
 using std::chrono::milliseconds;
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlank = " \t";
-  const auto first = text.find_first_not_of(kBlank);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
-
 bool all_digits(std::string_view text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return !text.empty() && std::all_of(text.begin(), text.end(), is_digit);
 }
 
 // Any number of digits; what exceeds the longest delay stops growing.
@@ -50,7 +43,7 @@ std::optional<milliseconds> next_delay(const RetryQuestion& question) {
 }
 
 std::optional<milliseconds> parse_retry_after(std::string_view value, Timestamp now) {
-  const std::string_view text = trimmed(value);
+  const std::string_view text = trimmed(value, kHttpSpace);
   if (all_digits(text)) return seconds_up_to_longest(text);
   const std::optional<Timestamp> date = parse_http_date(text);
   if (!date) return std::nullopt;

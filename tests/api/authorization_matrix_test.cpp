@@ -71,7 +71,7 @@ std::vector<Asking> all_asking(const ApiFixture& api) {
 }
 
 // What one half of a cell asks for.
-struct Target {
+struct Resources {
   std::string webhook;
   std::string delivery;
   std::string event;
@@ -79,7 +79,7 @@ struct Target {
   std::string query;
 };
 
-Target make_target(ApiFixture& api, const std::string& tenant, const std::string& partner) {
+Resources make_target(ApiFixture& api, const std::string& tenant, const std::string& partner) {
   static int serial = 0;
   const Json binding = {{"tenant_id", tenant}, {"partner_id", partner}};
   Json webhook = webhook_body();
@@ -87,8 +87,8 @@ Target make_target(ApiFixture& api, const std::string& tenant, const std::string
   webhook.update(binding);
   Json event = {{"event_type", "user.created"}, {"data", Json::object()}};
   event.update(binding);
-  Target target{api.create(webhook), "", "", binding,
-                "?tenant_id=" + tenant + "&partner_id=" + partner};
+  Resources target{api.create(webhook), "", "", binding,
+                   "?tenant_id=" + tenant + "&partner_id=" + partner};
   target.event = api.send("POST", "/api/v1/events", event.dump()).json.at("event_id");
   const Reply deliveries = api.send("GET", kWebhooks + "/" + target.webhook + "/deliveries");
   target.delivery = deliveries.json.at("items").at(0).at("id").dump();
@@ -147,7 +147,7 @@ void replace(std::string& text, const std::string& from, const std::string& to) 
   if (at != std::string::npos) text.replace(at, from.size(), to);
 }
 
-std::string path_of(const Row& row, const Target& target) {
+std::string path_of(const Row& row, const Resources& target) {
   std::string path = row.pattern;
   replace(path, "{webhook_id}", target.webhook);
   replace(path, "{delivery_id}", target.delivery);
@@ -197,7 +197,7 @@ int expected_status(const Asking& asking, const Row& row, Whose whose) {
   return 0;
 }
 
-Reply ask(ApiFixture& api, const Asking& asking, const Row& row, const Target& target,
+Reply ask(ApiFixture& api, const Asking& asking, const Row& row, const Resources& target,
           Whose whose) {
   static int serial = 0;
   Json body = row.body;
@@ -234,7 +234,7 @@ TEST_CASE("each principal may do on each route exactly what the contract grants"
     const auto renew = [&] {
       return whose == Whose::own ? make_target(api, "t1", "p1") : make_target(api, "t2", "p2");
     };
-    Target target = renew();
+    Resources target = renew();
     for (const Asking& asking : all_asking(api)) {
       for (const Row& row : rows()) {
         if (row.pattern.find("{event_type}") != std::string::npos) {
@@ -255,9 +255,9 @@ TEST_CASE("each principal may do on each route exactly what the contract grants"
 
 TEST_CASE("a bound principal's lists show its own alone") {
   ApiFixture api;
-  const Target own = make_target(api, "t1", "p1");
-  const Target sibling = make_target(api, "t3", "p1");
-  const Target foreign = make_target(api, "t2", "p2");
+  const Resources own = make_target(api, "t1", "p1");
+  const Resources sibling = make_target(api, "t3", "p1");
+  const Resources foreign = make_target(api, "t2", "p2");
   api.create({{"url", "https://all.example"}, {"events", {"*"}}});
   const auto seen = [&](const Caller& caller, const std::string& path) {
     std::set<std::string> ids;
@@ -313,7 +313,7 @@ TEST_CASE("a bound principal can neither name another's nor null its own") {
   CHECK(create_as(partner, {{"partner_id", nullptr}}) == 403);
   CHECK(create_as(tenant, {{"tenant_id", "t1"}, {"partner_id", nullptr}}) == 201);
 
-  const Target own = make_target(api, "t1", "p1");
+  const Resources own = make_target(api, "t1", "p1");
   const auto patch_as = [&](const Caller& caller, const Json& body) {
     return api.send("PATCH", kWebhooks + "/" + own.webhook, body.dump(), caller).status;
   };

@@ -134,10 +134,10 @@ void LoadRun::start(std::size_t index) {
 
 void LoadRun::arm_timer() {
   const auto since_epoch = due(exchanges_.size()).time_since_epoch();
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
+  const auto whole = std::chrono::floor<std::chrono::seconds>(since_epoch);
   itimerspec when{};
-  when.it_value.tv_sec = seconds.count();
-  when.it_value.tv_nsec = nanoseconds{since_epoch - seconds}.count();
+  when.it_value.tv_sec = whole.count();
+  when.it_value.tv_nsec = nanoseconds{since_epoch - whole}.count();
   if (::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &when, nullptr) != 0) {
     fail_with_errno("timerfd_settime");
   }

@@ -17,9 +17,9 @@ std::string hours_ago(int hours) {
   return webhookd::format_rfc3339(webhookd::SystemClock().now() - std::chrono::hours(hours));
 }
 
-class Fixture {
+class DeliveryFixture {
  public:
-  Fixture() {
+  DeliveryFixture() {
     server.add_webhook({{"id", "wh-1"}, {"name", "one"}});
     const auto add = [this](int id, const char* status, const Json& http, int hours,
                             const char* event) {
@@ -56,7 +56,7 @@ class Fixture {
 }  // namespace
 
 TEST_CASE("the filters of deliveries hold on a server that knows none of them") {
-  Fixture f;
+  DeliveryFixture f;
   CHECK(f.ids({"deliveries", "one"}) == "14 13 12 11");
   CHECK(f.ids({"deliveries", "one", "--status", "failed"}) == "13 12");
   CHECK(f.ids({"deliveries", "one", "--since", "2h"}) == "14 13");
@@ -72,7 +72,7 @@ TEST_CASE("the filters of deliveries hold on a server that knows none of them") 
 }
 
 TEST_CASE("the filters of deliveries are sent as the API names them") {
-  Fixture f;
+  DeliveryFixture f;
   f.run({"deliveries", "one", "--status", "failed", "--since", "2026-11-23T10:00:00+01:00",
          "--event", "user.created", "--http", "5xx"});
   const auto query = f.server.seen().back().query;
@@ -83,7 +83,7 @@ TEST_CASE("the filters of deliveries are sent as the API names them") {
 }
 
 TEST_CASE("a filter that cannot be is a usage error") {
-  Fixture f;
+  DeliveryFixture f;
   CHECK(f.run({"deliveries", "one", "--since", "yesterday"}).exit == 2);
   CHECK(f.run({"deliveries", "one", "--http", "6xx"}).exit == 2);
   CHECK(f.run({"deliveries", "one", "--status", "lost"}).exit == 2);
@@ -92,13 +92,13 @@ TEST_CASE("a filter that cannot be is a usage error") {
 }
 
 TEST_CASE("deliveries in TSV have dashes for what the server lacks") {
-  Fixture f;
+  DeliveryFixture f;
   const Ran ran = f.run({"deliveries", "one", "--status", "pending", "--no-header"});
   CHECK(ran.out.starts_with("14\tpending\tuser.created\t-\t-\t-\t20"));
 }
 
 TEST_CASE("a delivery is shown with its attempts, diagnosis, bodies and headers") {
-  Fixture f;
+  DeliveryFixture f;
   f.server.add_delivery("wh-1",
                         Json::parse(R"({"id":20,"status":"failed","diagnosis":"fix the receiver",
         "request":{"url":"https://a.example/h","body":"{\"x\":\"it's\"}"},
@@ -128,14 +128,14 @@ TEST_CASE("a delivery is shown with its attempts, diagnosis, bodies and headers"
 }
 
 TEST_CASE("a delivery without its webhook is asked for across webhooks") {
-  Fixture f;
+  DeliveryFixture f;
   f.server.answer("GET /api/v1/admin/deliveries/20", {200, R"({"id":20})", {}});
   CHECK(contains(f.run({"delivery", "20"}).out, "id\t20\n"));
   CHECK(f.run({"delivery", "one", "99"}).exit == 3);
 }
 
 TEST_CASE("retry takes ids, and is partly done when one of them is missing") {
-  Fixture f;
+  DeliveryFixture f;
   const Ran ran = f.run({"retry", "one", "13", "12"});
   CHECK(ran.exit == 0);
   CHECK(contains(ran.out, "13\tpending"));
@@ -147,7 +147,7 @@ TEST_CASE("retry takes ids, and is partly done when one of them is missing") {
 }
 
 TEST_CASE("retry with filters takes what they mean, and --dry-run changes nothing") {
-  Fixture f;
+  DeliveryFixture f;
   const Ran dry = f.run({"retry", "one", "--since", "4h", "--dry-run", "-o", "jsonl"});
   CHECK(dry.exit == 0);
   CHECK(std::count(dry.out.begin(), dry.out.end(), '\n') == 2);
@@ -161,7 +161,7 @@ TEST_CASE("retry with filters takes what they mean, and --dry-run changes nothin
 }
 
 TEST_CASE("retry --dry-run with ids is refused, and nothing is sent") {
-  Fixture f;
+  DeliveryFixture f;
   const Ran ran = f.run({"retry", "one", "13", "--dry-run"});
   CHECK(ran.exit == 2);
   CHECK_THAT(ran.err, Catch::Contains("--dry-run goes with filters"));
@@ -169,7 +169,7 @@ TEST_CASE("retry --dry-run with ids is refused, and nothing is sent") {
 }
 
 TEST_CASE("retry with filters leaves tests alone, and says when more are left") {
-  Fixture f;
+  DeliveryFixture f;
   f.server.add_delivery("wh-1", {{"id", 15}, {"status", "failed"}, {"event_type", "webhook.test"}});
   CHECK(f.ids({"retry", "one", "--status", "failed", "--dry-run"}) == "13 12");
   CHECK(f.ids({"retry", "one", "--event", "webhook.test", "--dry-run"}) == "15");
@@ -179,7 +179,7 @@ TEST_CASE("retry with filters leaves tests alone, and says when more are left") 
 }
 
 TEST_CASE("a limit or an id that is no number is a usage error in one short line") {
-  Fixture f;
+  DeliveryFixture f;
   for (const char* limit : {"0", "abc", "-1", "1.5"}) {
     const Ran ran = f.run({"deliveries", "one", "--limit", limit});
     CHECK(ran.exit == 2);
@@ -191,7 +191,7 @@ TEST_CASE("a limit or an id that is no number is a usage error in one short line
 }
 
 TEST_CASE("retry --wait tells how it went") {
-  Fixture f;
+  DeliveryFixture f;
   CHECK(f.run({"retry", "one", "13", "--wait", "1ms"}).exit == 8);
   f.server.answer("GET /api/v1/admin/webhooks/wh-1/deliveries/12",
                   {200, R"({"id":12,"status":"succeeded"})", {}});
@@ -202,7 +202,7 @@ TEST_CASE("retry --wait tells how it went") {
 }
 
 TEST_CASE("cancel goes to each delivery") {
-  Fixture f;
+  DeliveryFixture f;
   f.server.answer("POST /api/v1/admin/webhooks/wh-1/deliveries/14/cancel",
                   {200, R"({"id":14,"status":"cancelled"})", {}});
   CHECK(contains(f.run({"cancel", "one", "14"}).out, "14\tcancelled"));
@@ -210,7 +210,7 @@ TEST_CASE("cancel goes to each delivery") {
 }
 
 TEST_CASE("publish sends the data digit for digit under an id of its own") {
-  Fixture f;
+  DeliveryFixture f;
   f.server.answer("POST /api/v1/events",
                   {202, R"({"event_id":"evt_1","deliveries":0,"duplicate":false})", {}});
   const std::string data = R"({ "n": 0.10, "big": 123456789012345678901234567890, "ü": "é" })";
@@ -230,7 +230,7 @@ TEST_CASE("publish sends the data digit for digit under an id of its own") {
 }
 
 TEST_CASE("publish reads its data from a file and from stdin") {
-  Fixture f;
+  DeliveryFixture f;
   const Folder folder;
   f.server.answer("POST /api/v1/events", {202, R"({"deliveries":1})", {}});
   f.run({"publish", "a.b", "--data", "@" + folder.write("d.json", R"({"a":1})"), "--id", "e1"});
@@ -242,7 +242,7 @@ TEST_CASE("publish reads its data from a file and from stdin") {
 }
 
 TEST_CASE("publish refuses data that is no JSON object, without asking the server") {
-  Fixture f;
+  DeliveryFixture f;
   for (const char* data : {"{", "[1]", "7", "", "@/nonexistent", "{\"a\":1},\"event_id\":{}"}) {
     CAPTURE(data);
     CHECK(f.run({"publish", "a.b", "--data", data}).exit == 2);
@@ -252,7 +252,7 @@ TEST_CASE("publish refuses data that is no JSON object, without asking the serve
 }
 
 TEST_CASE("after an unknown outcome publish says how to repeat it safely") {
-  Fixture f;
+  DeliveryFixture f;
   f.server.answer("POST /api/v1/events", {503, R"({"detail":"The store is full"})", {}});
   const Ran ran = f.run({"publish", "a.b", "--data", "{}"});
   CHECK(ran.exit == 1);
@@ -268,7 +268,7 @@ TEST_CASE("after an unknown outcome publish says how to repeat it safely") {
 }
 
 TEST_CASE("publish --wait exits by what became of the deliveries") {
-  Fixture f;
+  DeliveryFixture f;
   f.server.answer("POST /api/v1/events", {202, R"({"event_id":"e1","deliveries":2})", {}});
   const auto outcome = [&f](const std::string& first, const std::string& second) {
     f.server.answer("GET /api/v1/admin/events/e1",
@@ -285,7 +285,7 @@ TEST_CASE("publish --wait exits by what became of the deliveries") {
 }
 
 TEST_CASE("a bare --wait does not take the next word for a duration") {
-  Fixture f;
+  DeliveryFixture f;
   f.server.answer("POST /api/v1/events", {202, R"({"deliveries":1})", {}});
   f.server.answer("GET /api/v1/admin/events/e1", {200, R"({"deliveries":[]})", {}});
   CHECK(f.run({"publish", "--wait", "a.b", "--data", "{}", "--id", "e1"}).exit == 0);
@@ -293,7 +293,7 @@ TEST_CASE("a bare --wait does not take the next word for a duration") {
 }
 
 TEST_CASE("status shows what the daemon tells, and fails when a loop has stopped") {
-  Fixture f;
+  DeliveryFixture f;
   f.server.answer(
       "GET /api/v1/admin/status",
       {200, R"({"version":"9","store":{"free_bytes":7},"loops":[{"alive":true}]})", {}});
@@ -305,7 +305,7 @@ TEST_CASE("status shows what the daemon tells, and fails when a loop has stopped
 }
 
 TEST_CASE("status --wait waits for readiness, and gives up with 8") {
-  Fixture f;
+  DeliveryFixture f;
   f.server.answer("GET /api/v1/admin/status", {200, "{}", {}});
   CHECK(f.run({"status", "--wait", "1ms"}).exit == 8);
   f.server.answer("GET /readyz", {200, "{}", {}});
@@ -314,7 +314,7 @@ TEST_CASE("status --wait waits for readiness, and gives up with 8") {
 }
 
 TEST_CASE("token create prints the token alone on stdout") {
-  Fixture f;
+  DeliveryFixture f;
   f.server.answer("POST /api/v1/admin/tokens",
                   {200, R"({"token":"a.b.c","expires_at":"2026-11-23T09:00:00.000Z"})", {}});
   const Ran ran = f.run({"token", "create", "--role", "tenant_admin", "--tenant", "t", "--scope",

@@ -17,7 +17,7 @@ struct Sources {
   std::string config;
 };
 
-class Fixture {
+class SettingsFixture {
  public:
   Settings resolve(const Sources& sources) const {
     Surroundings surroundings;
@@ -51,7 +51,7 @@ constexpr const char* kProfile =
 }  // namespace
 
 TEST_CASE("where to connect: flag before environment before profile before the socket") {
-  const Fixture fixture;
+  const SettingsFixture fixture;
   Sources sources;
   CHECK(place(fixture.resolve(sources)) == "/run/user/1/webhookd/webhookd.sock");
   fixture.folder.write("system.sock", "");
@@ -70,7 +70,7 @@ TEST_CASE("where to connect: flag before environment before profile before the s
 }
 
 TEST_CASE("a flag beats the profile without an environment between them") {
-  const Fixture fixture;
+  const SettingsFixture fixture;
   Sources sources;
   sources.config = kProfile;
   sources.flags.server = "http://flag:3";
@@ -83,7 +83,7 @@ TEST_CASE("a flag beats the profile without an environment between them") {
 }
 
 TEST_CASE("the output format: flag before environment before profile") {
-  const Fixture fixture;
+  const SettingsFixture fixture;
   Sources sources;
   CHECK_FALSE(fixture.resolve(sources).format.has_value());
   sources.config = kProfile;
@@ -95,7 +95,7 @@ TEST_CASE("the output format: flag before environment before profile") {
 }
 
 TEST_CASE("the profile: flag before environment before the file's default") {
-  const Fixture fixture;
+  const SettingsFixture fixture;
   Sources sources;
   sources.config = std::string(kProfile) +
                    "[profiles.q]\nserver = \"http://q:1\"\n[profiles.r]\nsocket = \"/r.sock\"\n";
@@ -107,7 +107,7 @@ TEST_CASE("the profile: flag before environment before the file's default") {
 }
 
 TEST_CASE("the token: file flag before variable before file variable before profile") {
-  const Fixture fixture;
+  const SettingsFixture fixture;
   Sources sources;
   sources.config = std::string(kProfile) + "token_file = \"" +
                    fixture.folder.write("profile.token", "from-profile\n") + "\"\n";
@@ -121,7 +121,7 @@ TEST_CASE("the token: file flag before variable before file variable before prof
 }
 
 TEST_CASE("a profile's token goes to no other server than the profile's") {
-  const Fixture fixture;
+  const SettingsFixture fixture;
   Sources sources;
   sources.config = std::string(kProfile) + "token_file = \"" +
                    fixture.folder.write("profile.token", "from-profile\n") + "\"\n";
@@ -132,7 +132,7 @@ TEST_CASE("a profile's token goes to no other server than the profile's") {
 }
 
 TEST_CASE("contradictions and mistakes in the settings are usage errors") {
-  const Fixture fixture;
+  const SettingsFixture fixture;
   const auto refused = [&fixture](const Sources& sources) {
     try {
       fixture.resolve(sources);

@@ -11,7 +11,7 @@ using namespace webhookd::tests;
 
 namespace {
 
-class Fixture {
+class WebhookFixture {
  public:
   Ran run(std::vector<std::string> arguments, const Circumstances& circumstances = {}) {
     arguments.insert(arguments.begin(), {"--server", server.url()});
@@ -33,7 +33,7 @@ class Fixture {
 }  // namespace
 
 TEST_CASE("create sends what was asked for and shows the secret once") {
-  Fixture f;
+  WebhookFixture f;
   const Ran ran = f.run({"create",
                          "https://a.example/h",
                          "--event",
@@ -79,7 +79,7 @@ TEST_CASE("create sends what was asked for and shows the secret once") {
 }
 
 TEST_CASE("create needs an event type, and says so before it asks the server") {
-  Fixture f;
+  WebhookFixture f;
   const Ran ran = f.run({"create", "https://a.example/h"});
   CHECK(ran.exit == 2);
   CHECK(contains(ran.err, "--event"));
@@ -87,7 +87,7 @@ TEST_CASE("create needs an event type, and says so before it asks the server") {
 }
 
 TEST_CASE("create --if-not-exists succeeds twice and creates once") {
-  Fixture f;
+  WebhookFixture f;
   const std::vector<std::string> words = {
       "create", "https://a.example/h", "--event", "*", "--name", "billing", "--if-not-exists"};
   CHECK(f.run(words).exit == 0);
@@ -106,7 +106,7 @@ TEST_CASE("create --if-not-exists succeeds twice and creates once") {
 }
 
 TEST_CASE("list filters on its own where the server does not") {
-  Fixture f;
+  WebhookFixture f;
   f.add("wh-1", "one");
   f.add("wh-2", "two", "disabled");
   f.server.add_webhook({{"id", "wh-3"}, {"name", "three"}, {"events", {"group.created"}}});
@@ -125,7 +125,7 @@ TEST_CASE("list filters on its own where the server does not") {
 }
 
 TEST_CASE("list says when there are more, and --all shows them") {
-  Fixture f;
+  WebhookFixture f;
   for (int i = 1; i <= 130; ++i) f.add(("wh-" + std::to_string(i)).c_str(), "n");
   const Ran some = f.run({"list", "-o", "jsonl"});
   CHECK(std::count(some.out.begin(), some.out.end(), '\n') == 100);
@@ -136,7 +136,7 @@ TEST_CASE("list says when there are more, and --all shows them") {
 }
 
 TEST_CASE("JSON is byte for byte what the server answered") {
-  Fixture f;
+  WebhookFixture f;
   const std::string body =
       "{\"id\" : \"wh-1\",\n\t\"n\": 0.10, \"big\": 123456789012345678901234567890}";
   f.server.answer("GET /api/v1/admin/webhooks/whk_0123456789abcdef", {200, body, {}});
@@ -147,7 +147,7 @@ TEST_CASE("JSON is byte for byte what the server answered") {
 }
 
 TEST_CASE("get finds by name, also one that is called like a command") {
-  Fixture f;
+  WebhookFixture f;
   f.add("wh-1", "test");
   const Ran ran = f.run({"get", "test"});
   CHECK(ran.exit == 0);
@@ -158,7 +158,7 @@ TEST_CASE("get finds by name, also one that is called like a command") {
 }
 
 TEST_CASE("update changes only what is named, and null resets") {
-  Fixture f;
+  WebhookFixture f;
   f.add("wh-1", "one");
   CHECK(f.run({"update", "one", "--name", "uno", "--no-description", "--clear-rate-limit",
                "--no-ordered", "--retry-schedule", "none"})
@@ -171,7 +171,7 @@ TEST_CASE("update changes only what is named, and null resets") {
 }
 
 TEST_CASE("update refuses to set and to clear the same") {
-  Fixture f;
+  WebhookFixture f;
   const std::vector<std::vector<std::string>> contradictions = {
       {"--ordered", "--no-ordered"},
       {"--tenant", "t", "--clear-tenant"},
@@ -183,7 +183,7 @@ TEST_CASE("update refuses to set and to clear the same") {
 }
 
 TEST_CASE("update keeps the headers and the metadata that are not named") {
-  Fixture f;
+  WebhookFixture f;
   f.server.add_webhook({{"id", "wh-1"},
                         {"name", "one"},
                         {"headers", {{"Authorization", "***"}, {"X-Old", "1"}}},
@@ -198,7 +198,7 @@ TEST_CASE("update keeps the headers and the metadata that are not named") {
 }
 
 TEST_CASE("delete needs a yes: from the flag where nobody can be asked") {
-  Fixture f;
+  WebhookFixture f;
   f.add("wh-1", "one");
   const Ran refused = f.run({"delete", "one"});
   CHECK(refused.exit == 2);
@@ -209,7 +209,7 @@ TEST_CASE("delete needs a yes: from the flag where nobody can be asked") {
 }
 
 TEST_CASE("delete asks on a terminal, and does nothing without a yes") {
-  Fixture f;
+  WebhookFixture f;
   f.add("wh-1", "one");
   Circumstances terminal;
   terminal.streams = Streams::all_terminal;
@@ -225,7 +225,7 @@ TEST_CASE("delete asks on a terminal, and does nothing without a yes") {
 }
 
 TEST_CASE("one missing webhook of several makes delete partly done") {
-  Fixture f;
+  WebhookFixture f;
   f.add("wh-1", "one");
   const Ran partly = f.run({"delete", "-y", "nobody", "one"});
   CHECK(partly.exit == 9);
@@ -236,7 +236,7 @@ TEST_CASE("one missing webhook of several makes delete partly done") {
 }
 
 TEST_CASE("pause, resume and disable patch the status") {
-  Fixture f;
+  WebhookFixture f;
   f.add("wh-1", "one");
   f.add("wh-2", "two");
   const std::pair<const char*, const char*> changes[] = {
@@ -255,7 +255,7 @@ TEST_CASE("pause, resume and disable patch the status") {
 }
 
 TEST_CASE("rotate-secret prints the new secret alone on stdout") {
-  Fixture f;
+  WebhookFixture f;
   f.add("wh-1", "one");
   const Ran ran = f.run({"rotate-secret", "one"});
   CHECK(ran.exit == 0);
@@ -269,14 +269,14 @@ TEST_CASE("rotate-secret prints the new secret alone on stdout") {
 }
 
 TEST_CASE("events lists bare names too") {
-  Fixture f;
+  WebhookFixture f;
   CHECK(f.run({"events"}).out ==
         "event_type\tresource_type\tdescription\nuser.created\t-\t-\nuser.deleted\t-\t-\n");
   CHECK(f.server.foreign().empty());
 }
 
 TEST_CASE("events add and remove speak to the catalogue, the schema digit for digit") {
-  Fixture f;
+  WebhookFixture f;
   f.server.answer("POST /api/v1/admin/event-types", {201, R"({"event_type":"invoice.paid"})", {}});
   f.server.answer("DELETE /api/v1/admin/event-types/invoice.paid", {204, "", {}});
   CHECK(f.run({"events", "add", "invoice.paid", "--schema", R"({"maximum": 1.50})"}).exit == 0);
@@ -287,7 +287,7 @@ TEST_CASE("events add and remove speak to the catalogue, the schema digit for di
 }
 
 TEST_CASE("test exits 7 when the attempt failed, and tells why") {
-  Fixture f;
+  WebhookFixture f;
   f.add("wh-1", "one");
   const Ran good = f.run({"test", "one"});
   CHECK(good.exit == 0);
@@ -314,7 +314,7 @@ TEST_CASE("test exits 7 when the attempt failed, and tells why") {
 }
 
 TEST_CASE("stats shows dashes for what the server does not count, and a chart if it can") {
-  Fixture f;
+  WebhookFixture f;
   f.add("wh-1", "one");
   const Ran lean = f.run({"stats", "one", "--window", "7d"});
   CHECK(lean.exit == 0);

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 namespace {
 
 const RequestStyle kStyle{"ScaiKey-Webhook/1.0", "X-ScaiKey"};
-const Timestamp kNow = from_unix_millis(1'614'265'330'999);
+const Timestamp kSendTime = from_unix_millis(1'614'265'330'999);
 const Secret kFirst{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"};
 const Secret kSecond{"whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"};
 const Secret kOwn{"a secret of the caller's own"};
@@ -30,7 +30,7 @@ ClaimedDelivery delivery() {
 
 BuiltRequest build(const Endpoint& endpoint) {
   ClaimedDelivery claimed = delivery();
-  return build_request(kStyle, endpoint, claimed, kNow);
+  return build_request(kStyle, endpoint, claimed, kSendTime);
 }
 
 std::optional<std::string> value(const Headers& headers, const std::string& name) {
@@ -68,14 +68,14 @@ TEST_CASE("until the previous secret expires both sign, the new one first") {
   Endpoint endpoint = make_endpoint('a');
   endpoint.secret = kSecond;
   endpoint.previous_secret = kFirst;
-  endpoint.previous_secret_expires_at = kNow + 1ms;
+  endpoint.previous_secret_expires_at = kSendTime + 1ms;
   const Headers both = build(endpoint).request.headers;
   CHECK(value(both, "X-ScaiKey-Signature") ==
         scaikey_signature({kSecond, kFirst}, 1614265330, kBody));
   CHECK(value(both, "webhook-signature") ==
         standard_signature({kSecond, kFirst}, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, kBody));
 
-  endpoint.previous_secret_expires_at = kNow;
+  endpoint.previous_secret_expires_at = kSendTime;
   CHECK(value(build(endpoint).request.headers, "X-ScaiKey-Signature") ==
         scaikey_signature({kSecond}, 1614265330, kBody));
 }
@@ -84,7 +84,7 @@ TEST_CASE("a secret of the caller's own has no Standard Webhooks headers") {
   Endpoint endpoint = make_endpoint('a');
   endpoint.secret = kOwn;
   endpoint.previous_secret = kFirst;
-  endpoint.previous_secret_expires_at = kNow + 1h;
+  endpoint.previous_secret_expires_at = kSendTime + 1h;
   const Headers headers = build(endpoint).request.headers;
   CHECK_FALSE(value(headers, "webhook-id"));
   CHECK_FALSE(value(headers, "webhook-timestamp"));
@@ -96,7 +96,7 @@ TEST_CASE("a secret of the caller's own has no Standard Webhooks headers") {
 TEST_CASE("rotating from an own secret to a whsec_ one signs what can be signed") {
   Endpoint endpoint = make_endpoint('a');
   endpoint.previous_secret = kOwn;
-  endpoint.previous_secret_expires_at = kNow + 1h;
+  endpoint.previous_secret_expires_at = kSendTime + 1h;
   CHECK(value(build(endpoint).request.headers, "webhook-signature") ==
         "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
 }
@@ -114,7 +114,7 @@ TEST_CASE("the webhook's own headers are sent clear and shown masked") {
 TEST_CASE("prefix and user agent are the configured ones") {
   ClaimedDelivery claimed = delivery();
   const Headers headers =
-      build_request({"Acme/2", "X-Acme"}, make_endpoint('a'), claimed, kNow).request.headers;
+      build_request({"Acme/2", "X-Acme"}, make_endpoint('a'), claimed, kSendTime).request.headers;
   CHECK(value(headers, "X-Acme-Attempt") == "3");
   CHECK(value(headers, "User-Agent") == "Acme/2");
   CHECK_FALSE(value(headers, "X-ScaiKey-Attempt"));

@@ -12,12 +12,12 @@ using std::chrono::milliseconds;
 
 namespace {
 
-const std::vector<std::chrono::seconds> kSchedule{5s, 300s, 1800s};
+const std::vector<std::chrono::seconds> kDelays{5s, 300s, 1800s};
 
 std::optional<milliseconds> delay(int number, int most,
                                   std::optional<milliseconds> retry_after = std::nullopt,
                                   double jitter = 0) {
-  return next_delay({number, most, kSchedule, retry_after, jitter});
+  return next_delay({number, most, kDelays, retry_after, jitter});
 }
 
 }  // namespace

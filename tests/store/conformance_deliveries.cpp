@@ -6,13 +6,6 @@ namespace webhookd::test {
 namespace {
 
 using std::chrono::seconds;
-using Ids = std::vector<std::int64_t>;
-
-constexpr auto kPending = DeliveryStatus::pending;
-constexpr auto kInFlight = DeliveryStatus::in_flight;
-constexpr auto kSucceeded = DeliveryStatus::succeeded;
-constexpr auto kFailed = DeliveryStatus::failed;
-constexpr auto kCancelled = DeliveryStatus::cancelled;
 
 TEST_CASE("deliveries are listed newest first in pages, with an exact total") {
   StoreFixture f;

@@ -10,6 +10,8 @@
 
 namespace webhookd::test {
 
+using Ids = std::vector<std::int64_t>;
+
 // One store, empty at first.
 class StoreUnderTest {
  public:
@@ -21,6 +23,12 @@ class StoreUnderTest {
 
 // The implementation under test. `default_schedule` is for webhooks without one of their own.
 std::unique_ptr<StoreUnderTest> make_store(std::vector<std::chrono::seconds> default_schedule);
+
+inline constexpr auto kPending = DeliveryStatus::pending;
+inline constexpr auto kInFlight = DeliveryStatus::in_flight;
+inline constexpr auto kSucceeded = DeliveryStatus::succeeded;
+inline constexpr auto kFailed = DeliveryStatus::failed;
+inline constexpr auto kCancelled = DeliveryStatus::cancelled;
 
 inline constexpr Timestamp kStart{std::chrono::milliseconds{1'795'000'000'000}};
 inline constexpr const char* kSecretText = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
