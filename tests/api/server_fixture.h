@@ -84,6 +84,12 @@ class TemporaryDirectory {
 std::size_t peak_memory_kib();
 std::size_t resident_memory_kib();
 void reset_peak_memory();
+// A sanitizer's own memory for each byte of ours counts as resident too.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr std::size_t kSanitizerFactor = 4;
+#else
+inline constexpr std::size_t kSanitizerFactor = 1;
+#endif
 
 // The soft limit on open files raised to the hard one.
 std::size_t raise_open_files();

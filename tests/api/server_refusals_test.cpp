@@ -10,8 +10,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMebibyte = 1024 * 1024;
-// What a flood may cost at most, sanitizers included.
-constexpr std::size_t kFloodKib = 16 * 1024;
+// What a flood may cost at most.
+constexpr std::size_t kFloodKib = 16 * 1024 * kSanitizerFactor;
 
 ServerLimits small_limits() {
   ServerLimits limits;
