@@ -87,19 +87,29 @@ ApiOptions api_options(const Config& config) {
 // Set from a delivery thread when the store cannot be written any more.
 std::atomic<bool> store_is_broken{false};
 
-void keep_house(Store& store, Dispatcher& dispatcher, const Clock& clock) {
-  constexpr int kPiecesPerTick = 20;
+// What the store cannot do now is tried again with the next tick.
+template <typename Work>
+void try_store(std::string_view what, Work work) {
   try {
-    for (int piece = 0; piece < kPiecesPerTick; ++piece) {
-      std::vector<WebhookId> changed;
-      const MoreWork more = store.do_housekeeping(clock.now(), changed);
-      for (const WebhookId& id : changed) dispatcher.refresh(id);
-      if (more == MoreWork::no) return;
-    }
+    work();
   } catch (const StoreError& error) {
-    log::error("msg=\"housekeeping failed\" error=\"{}\"", error.what());
+    log::error("msg=\"{} failed\" error=\"{}\"", what, error.what());
     if (error.kind() == StoreError::Kind::broken) store_is_broken = true;
   }
+}
+
+void keep_house(Store& store, Dispatcher& dispatcher, const Clock& clock) {
+  constexpr int kPiecesPerTick = 20;
+  MoreWork more = MoreWork::yes;
+  for (int piece = 0; piece < kPiecesPerTick && more == MoreWork::yes; ++piece) {
+    more = MoreWork::no;
+    std::vector<WebhookId> changed;
+    try_store("housekeeping", [&] { more = store.do_housekeeping(clock.now(), changed); });
+    for (const WebhookId& id : changed) {
+      try_store("taking over a webhook", [&] { dispatcher.refresh(id); });
+    }
+  }
+  try_store("taking over a webhook", [&] { dispatcher.catch_up(); });
 }
 
 // Until a signal says to end, or the store is broken.
@@ -138,12 +148,14 @@ int run(const Config& config, const sigset_t& signals) {
     fmt::print(stderr, "listening on {}\n", address);
   }
   fmt::print(stderr, "ready\n");
-  const int result = serve(signals, *store, *dispatcher, clock);
+  int result = serve(signals, *store, *dispatcher, clock);
   // Side by side: a request that waits for an attempt must not use up the attempts' own time.
   std::packaged_task<void()> closing([&api] { api->stop(); });
   const auto closed = closing.get_future();
   std::thread doors(std::move(closing));
-  dispatcher->drain(config.drain_timeout);
+  // No result of an attempt could be recorded any more.
+  dispatcher->drain(store_is_broken ? std::chrono::milliseconds{0} : config.drain_timeout);
+  if (store_is_broken) result = kFailed;
   if (closed.wait_for(kLongestAnswer) == std::future_status::timeout) {
     log::error("msg=\"a request does not end: ending without its answer, as in a crash\"");
     std::_Exit(result);

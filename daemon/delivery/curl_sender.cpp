@@ -11,6 +11,7 @@
 #include <array>
 #include <cassert>
 #include <cerrno>
+#include <deque>
 #include <mutex>
 #include <new>
 #include <set>
@@ -30,6 +31,8 @@ constexpr std::size_t kIdleTransfers = 1024;  // kept for use again
 // As they come from the network, with the framing of chunks and TLS, which curl does not count.
 constexpr std::uint64_t kMostReceivedBytes = 8 * 1024 * 1024;
 constexpr int kEventsBetweenLooks = 8;  // an ordinary answer takes fewer
+// resolv.conf(5): 5 s for each of 2 tries of at most 3 name servers. A lookup cannot be stopped.
+constexpr std::chrono::seconds kLongestLookup{30};
 
 // Since the connection was made; 0 when the system does not tell.
 std::uint64_t received_bytes(int fd) {
@@ -106,7 +109,10 @@ class CurlSender final : public Sender {
   void watch(int fd, std::uint32_t events);
   void end_if_flooded(int fd);
   void begin(CurlTransfer& transfer);
-  void leave_gate(TransferId id);
+  enum class Lookup { ended, given_up };
+  void leave_gate(TransferId id, Lookup lookup);
+  void admit(std::optional<TransferId> next);
+  void forget_lookups();
   void poll(milliseconds timeout);
   void run_timer();
   void collect_finished();
@@ -127,9 +133,10 @@ class CurlSender final : public Sender {
   std::unique_ptr<CURLM, CurlMultiDeleter> multi_;  // goes before the handles it may hold
 
   LookupGate gate_;
-  std::vector<TransferId> looking_up_;                  // begun, not yet at an address
-  std::set<std::pair<Monotonic, TransferId>> waiting_;  // at the gate, by deadline
-  std::optional<Monotonic> timer_;                      // when curl wants to be called
+  std::vector<TransferId> looking_up_;                     // begun, not yet at an address
+  std::set<std::pair<Monotonic, TransferId>> waiting_;     // at the gate, by deadline
+  std::deque<std::pair<Monotonic, TransferId>> given_up_;  // lookups: when over at the latest
+  std::optional<Monotonic> timer_;                         // when curl wants to be called
   std::vector<SendResult> results_;
   std::unordered_map<int, Traffic> traffic_;  // by socket
 };
@@ -236,7 +243,7 @@ void CurlSender::abort(TransferId id) {
   if (waiting_.erase({transfer->deadline(), id}) == 0) {
     curl_multi_remove_handle(multi_.get(), transfer->handle());
   }
-  leave_gate(id);
+  leave_gate(id, transfer->has_address() ? Lookup::ended : Lookup::given_up);
 }
 
 void CurlSender::wake() {
@@ -251,6 +258,7 @@ std::vector<SendResult> CurlSender::wait(milliseconds timeout) {
   release_lookups();
   collect_finished();
   expire_waiting();
+  forget_lookups();
   return std::exchange(results_, {});
 }
 
@@ -261,6 +269,7 @@ milliseconds CurlSender::until_next_event(milliseconds timeout) const {
   };
   if (timer_) sooner(*timer_);
   if (!waiting_.empty()) sooner(waiting_.begin()->first);
+  if (!given_up_.empty()) sooner(given_up_.front().first);
   return std::max(timeout, milliseconds{0});
 }
 
@@ -298,9 +307,11 @@ void CurlSender::end_if_flooded(int fd) {
 // Its result is taken; a connection that is not at the end of an answer is closed.
 void CurlSender::finish(CurlTransfer& transfer, SendResult result) {
   const TransferId id = transfer.id();
+  const bool given_up =
+      !transfer.has_address() && result.error && result.error->kind == ErrorKind::timeout;
   results_.push_back(std::move(result));
   curl_multi_remove_handle(multi_.get(), transfer.handle());
-  leave_gate(id);
+  leave_gate(id, given_up ? Lookup::given_up : Lookup::ended);
   put_idle(&transfer);
 }
 
@@ -328,12 +339,25 @@ void CurlSender::release_lookups() {
     done.push_back(id);
     return true;
   });
-  for (const TransferId id : done) leave_gate(id);
+  for (const TransferId id : done) leave_gate(id, Lookup::ended);
 }
 
-void CurlSender::leave_gate(TransferId id) {
-  std::erase(looking_up_, id);
-  const std::optional<TransferId> next = gate_.leave(id);
+void CurlSender::leave_gate(TransferId id, Lookup lookup) {
+  const bool began = std::erase(looking_up_, id) > 0;
+  if (!began || lookup == Lookup::ended) return admit(gate_.leave(id));
+  given_up_.emplace_back(clock_.monotonic() + kLongestLookup, id);
+  admit(gate_.abandon(id));
+}
+
+void CurlSender::forget_lookups() {
+  while (!given_up_.empty() && given_up_.front().first <= clock_.monotonic()) {
+    const TransferId id = given_up_.front().second;
+    given_up_.pop_front();
+    admit(gate_.leave(id));
+  }
+}
+
+void CurlSender::admit(std::optional<TransferId> next) {
   if (!next) return;
   CurlTransfer& transfer = *transfers_.at(*next);
   waiting_.erase({transfer.deadline(), *next});
@@ -348,14 +372,15 @@ void CurlSender::expire_waiting() {
     waiting_.erase(waiting_.begin());
     CurlTransfer* const transfer = transfers_.at(id).get();
     results_.push_back(transfer->take_timeout_while_resolving(now));
-    leave_gate(id);
+    leave_gate(id, Lookup::ended);
     put_idle(transfer);
   }
 }
 
 // The one that is at the end of idle_.
 CurlTransfer& CurlSender::take_idle() {
-  if (idle_.empty()) idle_.push_back(std::make_unique<CurlTransfer>(guard_, options_.ca_file));
+  if (idle_.empty())
+    idle_.push_back(std::make_unique<CurlTransfer>(guard_, clock_, options_.ca_file));
   return *idle_.back();
 }
 

@@ -40,8 +40,10 @@ CurlList header_list(const Headers& headers) {
   CurlList list;
   for (const auto& [name, value] : headers) {
     std::string line = name;
-    line += value.empty() ? ";" : ": ";
-    line += value;
+    // curl sends an empty header only in this form, and takes blanks for empty.
+    const std::string_view text = trimmed(value);
+    line += text.empty() ? ";" : ": ";
+    line += text;
     assert(line.find_first_of("\r\n") == std::string::npos);
     append(list, line);
   }
@@ -81,8 +83,9 @@ std::string endpoint_text(const sockaddr& address) {
 
 }  // namespace
 
-CurlTransfer::CurlTransfer(const AddressGuard& guard, const std::string& ca_file)
-    : handle_(curl_easy_init()), guard_(guard) {
+CurlTransfer::CurlTransfer(const AddressGuard& guard, const Clock& clock,
+                           const std::string& ca_file)
+    : handle_(curl_easy_init()), guard_(guard), clock_(clock) {
   if (!handle_) throw std::bad_alloc();
   set_fixed_options(ca_file);
 }
@@ -131,10 +134,12 @@ void CurlTransfer::prepare(TransferId id, SendRequest request, Monotonic now) {
   started_at_ = now;
   header_list_ = header_list(request_.headers);
   stop_ = Stop::none;
-  has_address_ = was_sent_ = false;
+  has_address_ = false;
   sockets_opened_ = 0;
   last_address_.clear();
+  refused_address_.clear();
   refusal_.reset();
+  tls_began_at_.reset();
   certificate_fault_.reset();
   headers_done_ = false;
   header_bytes_ = header_lines_ = body_bytes_ = 0;
@@ -149,6 +154,7 @@ void CurlTransfer::prepare(TransferId id, SendRequest request, Monotonic now) {
 }
 
 void CurlTransfer::begin(Monotonic now) {
+  begun_at_ = now;
   const auto left = std::chrono::ceil<milliseconds>(deadline() - now);
   set(handle_.get(), CURLOPT_TIMEOUT_MS, std::max<long>(1, left.count()));
 }
@@ -200,11 +206,12 @@ bool CurlTransfer::take_body(std::string_view bytes) {
 curl_socket_t CurlTransfer::on_open_socket(void* self, curlsocktype, curl_sockaddr* address) {
   auto& transfer = *static_cast<CurlTransfer*>(self);
   transfer.has_address_ = true;
-  transfer.last_address_ = endpoint_text(address->addr);
   if (auto refusal = transfer.guard_.refusal(address->addr)) {
+    transfer.refused_address_ = endpoint_text(address->addr);
     transfer.refusal_ = std::move(refusal);
     return CURL_SOCKET_BAD;
   }
+  transfer.last_address_ = endpoint_text(address->addr);
   ++transfer.sockets_opened_;
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
@@ -214,9 +221,12 @@ curl_socket_t CurlTransfer::on_open_socket(void* self, curlsocktype, curl_sockad
 int CurlTransfer::on_request(void* self, char* remote, char*, int, int) {
   auto& transfer = *static_cast<CurlTransfer*>(self);
   transfer.has_address_ = true;
-  // curl sends again by itself when a connection that is used again ends without an answer. The
-  // receiver may have taken the request all the same, so an attempt sends once.
-  if (std::exchange(transfer.was_sent_, true)) {
+  // curl sends again by itself when a connection that is used again ends without an answer. If
+  // anything had been written, the receiver may have taken the request all the same, so an attempt
+  // sends once. If nothing had, the connection was dead before, and another one is no second time.
+  long written = 0;
+  curl_easy_getinfo(transfer.handle(), CURLINFO_REQUEST_SIZE, &written);
+  if (written > 0) {
     transfer.stop_ = Stop::sent_before;
     return CURL_PREREQFUNC_ABORT;
   }
@@ -226,9 +236,11 @@ int CurlTransfer::on_request(void* self, char* remote, char*, int, int) {
   return transfer.refusal_ ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
+// TCP is connected, and TLS begins. curl itself says when it connected only after a good handshake.
 CURLcode CurlTransfer::on_tls_context(CURL*, void* context, void* self) {
-  watch_certificates(static_cast<SSL_CTX*>(context),
-                     static_cast<CurlTransfer*>(self)->certificate_fault_);
+  auto& transfer = *static_cast<CurlTransfer*>(self);
+  transfer.tls_began_at_ = transfer.clock_.monotonic();
+  watch_certificates(static_cast<SSL_CTX*>(context), transfer.certificate_fault_);
   return CURLE_OK;
 }
 
@@ -289,11 +301,8 @@ std::optional<DeliveryError> CurlTransfer::error_of(CURLcode code) const {
 SendPhase CurlTransfer::phase() const {
   if (!has_address_) return SendPhase::resolving;
   if (header_lines_ > 0) return SendPhase::reading;
-  if (sockets_opened_ > 0 && micros(CURLINFO_CONNECT_TIME_T) == 0) return SendPhase::connecting;
-  const bool https = request_.url.size() > 5 && (request_.url[4] == 's' || request_.url[4] == 'S');
-  if (sockets_opened_ > 0 && https && micros(CURLINFO_APPCONNECT_TIME_T) == 0) {
-    return SendPhase::tls_handshake;
-  }
+  if (tls_began_at_ && micros(CURLINFO_APPCONNECT_TIME_T) == 0) return SendPhase::tls_handshake;
+  if (sockets_opened_ > 0 && connect_micros() == 0) return SendPhase::connecting;
   const auto sent = static_cast<std::size_t>(micros(CURLINFO_SIZE_UPLOAD_T));
   return sent < request_.body.size() ? SendPhase::sending : SendPhase::waiting;
 }
@@ -305,17 +314,24 @@ long long CurlTransfer::micros(CURLINFO info) const {
   return value;
 }
 
+// Since it was handed to curl; 0 while there is no connection.
+long long CurlTransfer::connect_micros() const {
+  if (!tls_began_at_) return micros(CURLINFO_CONNECT_TIME_T);
+  return std::max<long long>(
+      1, std::chrono::round<std::chrono::microseconds>(*tls_began_at_ - begun_at_).count());
+}
+
 Timings CurlTransfer::timings() const {
   const auto resolved = micros(CURLINFO_NAMELOOKUP_TIME_T);
-  const auto connected = micros(CURLINFO_CONNECT_TIME_T);
+  const auto connected = std::max(connect_micros(), resolved);
   const auto secured = micros(CURLINFO_APPCONNECT_TIME_T);
   const auto sending = micros(CURLINFO_PRETRANSFER_TIME_T);
   const auto answered = micros(CURLINFO_STARTTRANSFER_TIME_T);
   Timings timings;
   if (sockets_opened_ > 0) {
     if (resolved > 0) timings.dns = rounded(resolved);
-    if (connected > 0) timings.connect = rounded(connected - resolved);
-    if (secured > 0 && connected > 0) timings.tls = rounded(secured - connected);
+    if (connect_micros() > 0) timings.connect = rounded(connected - resolved);
+    if (secured >= connected && connected > 0) timings.tls = rounded(secured - connected);
   }
   if (header_lines_ > 0 && answered >= sending) timings.first_byte = rounded(answered - sending);
   return timings;
@@ -326,8 +342,9 @@ std::optional<std::string> CurlTransfer::remote_address() const {
   long port = 0;
   curl_easy_getinfo(handle_.get(), CURLINFO_PRIMARY_IP, &ip);
   curl_easy_getinfo(handle_.get(), CURLINFO_PRIMARY_PORT, &port);
+  if (sockets_opened_ == 0 && !refused_address_.empty()) return refused_address_;
   // While connecting curl may know none yet, or one of several.
-  const bool connected = last_address_.empty() || micros(CURLINFO_CONNECT_TIME_T) > 0;
+  const bool connected = sockets_opened_ == 0 || connect_micros() > 0;
   if (connected && ip != nullptr && *ip != '\0') return endpoint_text(ip, static_cast<int>(port));
   if (last_address_.empty()) return std::nullopt;
   return last_address_;

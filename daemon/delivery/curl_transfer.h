@@ -31,8 +31,8 @@ using CurlList = std::unique_ptr<curl_slist, CurlListDeleter>;
 // Callbacks hold its address, so it stays where it is.
 class CurlTransfer {
  public:
-  // `guard` must outlive it. `ca_file` empty: the system's authorities.
-  CurlTransfer(const AddressGuard& guard, const std::string& ca_file);
+  // `guard` and `clock` must outlive it. `ca_file` empty: the system's authorities.
+  CurlTransfer(const AddressGuard& guard, const Clock& clock, const std::string& ca_file);
   CurlTransfer(const CurlTransfer&) = delete;
   CurlTransfer& operator=(const CurlTransfer&) = delete;
 
@@ -75,22 +75,26 @@ class CurlTransfer {
   std::optional<DeliveryError> error_of(CURLcode code) const;
   SendPhase phase() const;
   long long micros(CURLINFO info) const;
+  long long connect_micros() const;
   Timings timings() const;
   std::optional<std::string> remote_address() const;
 
   CurlEasy handle_;
   const AddressGuard& guard_;
+  const Clock& clock_;
 
   TransferId id_;
   SendRequest request_;
   CurlList header_list_;
-  Monotonic started_at_;
+  Monotonic started_at_;  // at the gate for lookups
+  Monotonic begun_at_;    // handed to curl, whose times count from here
+  std::optional<Monotonic> tls_began_at_;
 
   Stop stop_ = Stop::none;
   bool has_address_ = false;
-  bool was_sent_ = false;
   int sockets_opened_ = 0;
-  std::string last_address_;            // the last one that was tried
+  std::string last_address_;            // the last one that was connected to, or tried to be
+  std::string refused_address_;         // the last one that the address guard refused
   std::optional<std::string> refusal_;  // by the address guard
   std::optional<std::string> certificate_fault_;
   bool headers_done_ = false;

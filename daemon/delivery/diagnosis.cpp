@@ -140,6 +140,9 @@ std::string advice(const Attempt& last, const DeliveryError& error, std::string_
     case ErrorKind::protocol:
       return capitalised(error.message) + "; look at the log of the receiver or of its proxy.";
     case ErrorKind::interrupted:
+      if (last.trigger == Trigger::test) {
+        return "The test was broken off, so whether it arrived is unknown; send another one.";
+      }
       return "The daemon stopped during the attempt, so whether it arrived is unknown; it is sent "
              "again unless its schedule is used up.";
     case ErrorKind::expired:

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <future>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -22,13 +23,24 @@ constexpr int kFewestConnections = 16;
 // A place among the tests under way, given back at the end.
 class TestPlace {
  public:
-  explicit TestPlace(std::atomic<int>& taken) : taken_(taken), granted_(++taken <= kTestsAtOnce) {}
-  ~TestPlace() { --taken_; }
+  explicit TestPlace(std::atomic<int>& taken) : taken_(taken), granted_(take(taken)) {}
+  ~TestPlace() {
+    if (granted_) --taken_;
+  }
   TestPlace(const TestPlace&) = delete;
   TestPlace& operator=(const TestPlace&) = delete;
   bool granted() const { return granted_; }
 
  private:
+  // Who is refused takes no place even for a moment.
+  static bool take(std::atomic<int>& taken) {
+    int before = taken.load();
+    while (before < kTestsAtOnce) {
+      if (taken.compare_exchange_weak(before, before + 1)) return true;
+    }
+    return false;
+  }
+
   std::atomic<int>& taken_;
   const bool granted_;
 };
@@ -41,6 +53,7 @@ class LoopDispatcher final : public Dispatcher {
 
   void notify(std::span<const WebhookId> webhooks) override;
   void refresh(const WebhookId& webhook) override;
+  void catch_up() override;
   std::optional<EndpointState> state(const WebhookId& webhook) const override;
   std::variant<AttemptResult, TestFault> send_test(const WebhookId& webhook, const NewEvent& event,
                                                    const ChangeContext& context) override;
@@ -52,7 +65,8 @@ class LoopDispatcher final : public Dispatcher {
 
  private:
   struct Loop {
-    std::mutex refreshing;  // what is read first is posted first
+    std::mutex refreshing;       // what is read first is posted first
+    std::set<WebhookId> missed;  // guarded by refreshing: could not be read
     std::unique_ptr<LoopThread> thread;
   };
 
@@ -64,6 +78,7 @@ class LoopDispatcher final : public Dispatcher {
     return loops_[loop_of_shard(shard_of(webhook))];
   }
   std::vector<Endpoint> endpoints_of(std::size_t loop);
+  void record_test(const QueueTurn& turn);
   void start_loop(std::size_t index, const DispatcherOptions& options, Random& random);
   void report_broken(const std::string& reason);
 
@@ -145,14 +160,25 @@ void LoopDispatcher::refresh(const WebhookId& webhook) {
   std::future<void> taken_over = done->get_future();
   {
     const std::lock_guard lock(loop.refreshing);
+    loop.missed.insert(webhook);
     const auto posted = loop.thread->post(
         [webhook, done, endpoint = store_.endpoint(webhook)](ShardLoop& core, Moment now) {
           core.refresh(webhook, endpoint, now);
           done->set_value();
         });
+    loop.missed.erase(webhook);
     if (posted == LoopThread::Posted::stopped) return;
   }
   taken_over.wait();
+}
+
+void LoopDispatcher::catch_up() {
+  std::vector<WebhookId> missed;
+  for (Loop& loop : loops_) {
+    const std::lock_guard lock(loop.refreshing);
+    missed.insert(missed.end(), loop.missed.begin(), loop.missed.end());
+  }
+  for (const WebhookId& webhook : missed) refresh(webhook);
 }
 
 std::optional<EndpointState> LoopDispatcher::state(const WebhookId& webhook) const {
@@ -185,8 +211,22 @@ std::variant<AttemptResult, TestFault> LoopDispatcher::send_test(const WebhookId
   }
   QueueTurn turn;
   turn.results.push_back(ended.get());
-  store_.queue_turn(turn, clock_.now());
+  record_test(turn);
   return std::move(turn.results.front());
+}
+
+// When the store cannot take it now, the loop's recorder tries until it can: the caller learns of
+// the failure, and the test does not stay in flight.
+void LoopDispatcher::record_test(const QueueTurn& turn) {
+  try {
+    store_.queue_turn(turn, clock_.now());
+  } catch (const StoreError&) {
+    const AttemptResult& result = turn.results.front();
+    loop_of(result.webhook).thread->post([result](ShardLoop& core, Moment) {
+      core.record_test(result);
+    });
+    throw;
+  }
 }
 
 std::optional<std::string> LoopDispatcher::refused_literal(const Url& url) const {

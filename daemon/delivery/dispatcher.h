@@ -45,7 +45,11 @@ class Dispatcher {
   // Takes over what the store now says about a webhook. When it returns, nothing is started any
   // more by the old settings: not for a webhook that was paused, disabled or deleted. Attempts
   // already under way end by themselves, except those of a deleted webhook, which are aborted.
+  // Throws StoreError when the store cannot be read; then a later catch_up() does it.
   virtual void refresh(const WebhookId& webhook) = 0;
+
+  // Does what earlier calls of refresh() could not. Call every second or so.
+  virtual void catch_up() = 0;
 
   // Absent for an unknown webhook.
   virtual std::optional<EndpointState> state(const WebhookId& webhook) const = 0;

@@ -11,6 +11,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int kPrefetchPerSuccess = 4;
+// When no attempt has begun or ended for so long, what is claimed beyond them goes back.
+constexpr milliseconds kPrefetchPatience{200};
 // When the store says that something is due and yet hands out nothing.
 constexpr milliseconds kEmptyHanded{100};
 constexpr std::chrono::hours kLongestHold{24};
@@ -33,7 +35,7 @@ void move_all(std::deque<ClaimedDelivery>& from, std::vector<ClaimedDelivery>& t
 }  // namespace
 
 EndpointQueue::EndpointQueue(Endpoint endpoint, Moment now)
-    : endpoint_(std::move(endpoint)), next_due_(endpoint_.next_due) {
+    : endpoint_(std::move(endpoint)), moved_at_(now.steady), next_due_(endpoint_.next_due) {
   set_rate(now);
 }
 
@@ -56,15 +58,24 @@ void EndpointQueue::note() {
 }
 
 void EndpointQueue::replace(Endpoint endpoint, Moment now) {
-  const bool revived =
-      endpoint_.status == WebhookStatus::disabled && endpoint.status != WebhookStatus::disabled;
+  if (disabled_in_ && endpoint.generation <= *disabled_in_) {
+    endpoint.status = WebhookStatus::disabled;
+  } else {
+    disabled_in_.reset();
+  }
+  const bool was_disabled =
+      endpoint_.status == WebhookStatus::disabled || endpoint.generation > endpoint_.generation;
+  const bool revived = was_disabled && endpoint.status != WebhookStatus::disabled;
   if (!revived) endpoint.health = endpoint_.health;
   endpoint_ = std::move(endpoint);
   set_rate(now);
   note();
 }
 
-void EndpointQueue::disable() { endpoint_.status = WebhookStatus::disabled; }
+void EndpointQueue::disable() {
+  endpoint_.status = WebhookStatus::disabled;
+  disabled_in_ = endpoint_.generation;
+}
 
 void EndpointQueue::shift_clock(milliseconds by) {
   if (endpoint_.health.next_probe_at) *endpoint_.health.next_probe_at += by;
@@ -173,12 +184,19 @@ void EndpointQueue::answered(const ClaimRequest& asked, Claim claim, Timestamp n
   }
 }
 
-std::vector<ClaimedDelivery> EndpointQueue::take_back(Timestamp now) {
-  if (!is_active()) return take_back_all();
+// More than it may send at once is worth claiming only while attempts end quickly: what nobody
+// sends must not look as if it were in flight.
+bool EndpointQueue::is_stalled(Monotonic now) const {
+  return in_flight_ >= endpoint_.max_in_flight && now - moved_at_ >= kPrefetchPatience;
+}
+
+std::vector<ClaimedDelivery> EndpointQueue::take_back(Moment now) {
+  if (is_stalled(now.steady)) prefetch_ = 0;
+  if (!is_active() || is_stalled(now.steady)) return take_back_all();
   std::vector<ClaimedDelivery> taken;
   const bool probe_under_way = circuit_is_open(health()) && probes_in_flight_ > 0;
   const bool out_of_turn = endpoint_.ordered && automatic_in_flight_ > 0;
-  if (shut_until(now) || probe_under_way || out_of_turn) move_all(automatic_, taken);
+  if (shut_until(now.wall) || probe_under_way || out_of_turn) move_all(automatic_, taken);
   for (const ClaimedDelivery& delivery : taken) expect_retry(delivery.due);
   return taken;
 }
@@ -207,6 +225,7 @@ EndpointQueue::Start EndpointQueue::start_next(Moment now) {
   Start start{std::move(hand.front()), AttemptRole::ordinary};
   hand.pop_front();
   ++in_flight_;
+  moved_at_ = now.steady;
   if (manual) return start;
   ++automatic_in_flight_;
   if (rate_) rate_->take(now.steady);
@@ -217,17 +236,18 @@ EndpointQueue::Start EndpointQueue::start_next(Moment now) {
   return start;
 }
 
-void EndpointQueue::ended(Trigger trigger, AttemptRole role, const Outcome& outcome,
-                          Timestamp now) {
+void EndpointQueue::ended(Trigger trigger, AttemptRole role, const Outcome& outcome, Moment now) {
   --in_flight_;
+  moved_at_ = now.steady;
   if (trigger == Trigger::automatic) --automatic_in_flight_;
   if (role == AttemptRole::probe) --probes_in_flight_;
   assert(in_flight_ >= 0 && automatic_in_flight_ >= 0 && probes_in_flight_ >= 0);
   const bool succeeded = !outcome.result.attempt.error;
-  endpoint_.health = succeeded ? after_success(health(), now) : after_failure(health(), now, role);
+  endpoint_.health =
+      succeeded ? after_success(health(), now.wall) : after_failure(health(), now.wall, role);
   prefetch_ = succeeded ? std::min(endpoint_.max_in_flight, prefetch_ + kPrefetchPerSuccess) : 0;
   if (outcome.hold) {
-    const Timestamp until = std::min(outcome.hold->until, now + kLongestHold);
+    const Timestamp until = std::min(outcome.hold->until, now.wall + kLongestHold);
     endpoint_.health.held_until = std::max(health().held_until.value_or(until), until);
     hold_reason_ = outcome.hold->reason;
   }
@@ -238,6 +258,10 @@ void EndpointQueue::ended(Trigger trigger, AttemptRole role, const Outcome& outc
 
 std::optional<Timestamp> EndpointQueue::wake_at(Moment now) {
   if (!is_active() || answers_due_ > 0) return std::nullopt;
+  const bool holds_more = !automatic_.empty() || !manual_.empty();
+  if (holds_more && in_flight_ >= endpoint_.max_in_flight) {
+    return now.wall + std::chrono::ceil<milliseconds>(moved_at_ + kPrefetchPatience - now.steady);
+  }
   const std::optional<Timestamp> at = automatic_.empty() ? due(now.wall) : now.wall;
   if (!at) return std::nullopt;
   Timestamp wake = std::max(*at, shut_until(now.wall).value_or(*at));

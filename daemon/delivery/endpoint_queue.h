@@ -36,6 +36,7 @@ class EndpointQueue {
   void note();
   // New settings. Health stays ours, except when the webhook leaves `disabled`.
   void replace(Endpoint endpoint, Moment now);
+  // Until the store has written it, what it says of the status is older.
   void disable();
   // A clock was set: times that count from a moment of ours move with it.
   void shift_clock(std::chrono::milliseconds by);
@@ -48,7 +49,7 @@ class EndpointQueue {
   void answered(const ClaimRequest& asked, Claim claim, Timestamp now);
 
   // Claims in hand that may not be started for longer than a moment; they leave the queue.
-  std::vector<ClaimedDelivery> take_back(Timestamp now);
+  std::vector<ClaimedDelivery> take_back(Moment now);
   // All of them.
   std::vector<ClaimedDelivery> take_back_all();
 
@@ -61,7 +62,7 @@ class EndpointQueue {
   bool can_start(Moment now);
   // can_start() must hold.
   Start start_next(Moment now);
-  void ended(Trigger trigger, AttemptRole role, const Outcome& outcome, Timestamp now);
+  void ended(Trigger trigger, AttemptRole role, const Outcome& outcome, Moment now);
 
   int in_flight() const { return in_flight_; }
   bool holds_nothing() const { return in_flight_ == 0 && automatic_.empty() && manual_.empty(); }
@@ -83,8 +84,10 @@ class EndpointQueue {
   std::optional<Timestamp> due(Timestamp now) const;
   void expect_retry(Timestamp at);
   void set_rate(Moment now);
+  bool is_stalled(Monotonic now) const;
 
   Endpoint endpoint_;
+  std::optional<std::int64_t> disabled_in_;  // our disabling is to end this generation
   std::optional<RateLimiter> rate_;
   std::optional<std::string> hold_reason_;
 
@@ -95,7 +98,8 @@ class EndpointQueue {
   int in_flight_ = 0;
   int automatic_in_flight_ = 0;
   int probes_in_flight_ = 0;
-  int prefetch_ = 0;  // how many more than it may send at once it may claim; grows with successes
+  int prefetch_ = 0;    // how many more than it may send at once it may claim; grows with successes
+  Monotonic moved_at_;  // when an attempt last began or ended
 
   int answers_due_ = 0;
   bool look_ = false;             // the store may have something that next_due_ does not know of

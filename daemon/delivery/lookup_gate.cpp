@@ -9,7 +9,8 @@ LookupGate::Turn LookupGate::enter(TransferId id, const std::string& host) {
   Host& place = hosts_[host];
   const bool host_full = place.looking_up >= per_host_;
   const bool waits = host_full || looking_up_ >= total_;
-  const bool is_new = visitors_.emplace(id, Visitor{host, waits}).second;
+  const bool is_new =
+      visitors_.emplace(id, Visitor{host, waits ? Stage::waiting : Stage::looking_up}).second;
   assert(is_new);
   if (!waits) {
     ++place.looking_up;
@@ -27,16 +28,35 @@ std::optional<TransferId> LookupGate::leave(TransferId id) {
   const Visitor visitor = std::move(found->second);
   visitors_.erase(found);
   Host& place = hosts_[visitor.host];
-  if (visitor.waits) {
-    std::erase(place.waiting, id);
-    drop_if_unused(visitor.host);
-    return std::nullopt;
+  std::optional<TransferId> next;
+  switch (visitor.stage) {
+    case Stage::waiting:
+      std::erase(place.waiting, id);
+      break;
+    case Stage::looking_up:
+      --place.looking_up;
+      --looking_up_;
+      next = admit_next(visitor.host);
+      break;
+    case Stage::abandoned:
+      --place.looking_up;
+      if (looking_up_ < total_) {
+        next = admit_from(visitor.host);
+      } else if (!place.waiting.empty()) {
+        starved_.push_back(visitor.host);
+      }
+      break;
   }
-  --place.looking_up;
-  --looking_up_;
-  const std::optional<TransferId> next = admit_next(visitor.host);
   drop_if_unused(visitor.host);
   return next;
+}
+
+std::optional<TransferId> LookupGate::abandon(TransferId id) {
+  const auto found = visitors_.find(id);
+  if (found == visitors_.end() || found->second.stage != Stage::looking_up) return leave(id);
+  found->second.stage = Stage::abandoned;
+  --looking_up_;
+  return admit_next(found->second.host);
 }
 
 // Hosts that met the total bound come first, or a host with many waiting would keep its places.
@@ -60,7 +80,7 @@ std::optional<TransferId> LookupGate::admit_from(const std::string& host) {
   if (place.waiting.empty() || place.looking_up >= per_host_) return std::nullopt;
   const TransferId next = place.waiting.front();
   place.waiting.pop_front();
-  visitors_.at(next).waits = false;
+  visitors_.at(next).stage = Stage::looking_up;
   ++place.looking_up;
   ++looking_up_;
   return next;

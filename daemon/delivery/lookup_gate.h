@@ -22,14 +22,19 @@ class LookupGate {
   // A lookup is over, or one that waited is given up. Returns who takes its place.
   std::optional<TransferId> leave(TransferId id);
 
+  // Nobody waits for a lookup any more, but its thread goes on until leave(). Meanwhile it counts
+  // for its host alone: hosts that hang must not stop all others. Returns who takes its place.
+  std::optional<TransferId> abandon(TransferId id);
+
  private:
   struct Host {
     int looking_up = 0;
     std::deque<TransferId> waiting;
   };
+  enum class Stage { waiting, looking_up, abandoned };
   struct Visitor {
     std::string host;
-    bool waits = false;
+    Stage stage = Stage::waiting;
   };
 
   std::optional<TransferId> admit_next(const std::string& left_host);

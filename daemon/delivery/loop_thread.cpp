@@ -85,10 +85,14 @@ LoopStatus LoopThread::status() const {
 
 void LoopThread::stop_starting() {
   {
+    // At once: a loop that came round in between would be idle, and then start something.
     const std::lock_guard lock(mutex_);
+    if (closed_) return;
     draining_ = true;
+    mail_.commands.emplace_back([](ShardLoop& loop, Moment now) { loop.stop_starting(now); });
+    has_mail_ = true;
   }
-  post([](ShardLoop& loop, Moment now) { loop.stop_starting(now); });
+  sender_->wake();
 }
 
 void LoopThread::wait_until_idle(Monotonic deadline) {
@@ -130,7 +134,7 @@ void LoopThread::run() {
   // Callers wait for their commands, and for their tests.
   loop_.stop_starting(now());
   for (const Command& command : rest.commands) command(loop_, now());
-  loop_.abandon_tests();
+  loop_.abandon_tests(now());
 }
 
 void LoopThread::handle(Mail mail) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <strings.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "delivery/retry_policy.h"
@@ -54,11 +55,11 @@ AttemptResult attempt_result(SentAttempt sent, SendResult ended) {
 
 Outcome judge(SentAttempt sent, SendResult ended, const RetryRules& rules, Timestamp now) {
   const bool is_test = sent.trigger == Trigger::test;
-  const bool answered = !ended.error && ended.status;
-  const int status = answered ? *ended.status : 0;
+  // Also of an answer whose body did not end well: its head says what the receiver wants.
+  const int status = ended.status.value_or(0);
   RetryQuestion question{sent.number, sent.max_attempts, rules.schedule, std::nullopt,
                          rules.jitter};
-  if (answered) {
+  if (ended.status) {
     const auto value = header_value(ended.headers, "retry-after");
     if (value) question.retry_after = parse_retry_after(*value, now);
   }
@@ -81,8 +82,9 @@ Outcome judge(SentAttempt sent, SendResult ended, const RetryRules& rules, Times
   return outcome;
 }
 
-AttemptResult interrupted(SentAttempt sent, std::string message) {
+AttemptResult interrupted(SentAttempt sent, std::string message, Timestamp now) {
   SendResult ended;
+  ended.duration = std::max(now - sent.started_at, std::chrono::milliseconds{0});
   ended.error = DeliveryError{ErrorKind::interrupted, std::move(message)};
   return attempt_result(std::move(sent), std::move(ended));
 }

@@ -43,6 +43,6 @@ struct Outcome {
 Outcome judge(SentAttempt sent, SendResult ended, const RetryRules& rules, Timestamp now);
 
 // A test or attempt that we ended ourselves.
-AttemptResult interrupted(SentAttempt sent, std::string message);
+AttemptResult interrupted(SentAttempt sent, std::string message, Timestamp now);
 
 }  // namespace webhookd

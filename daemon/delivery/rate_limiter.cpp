@@ -10,10 +10,17 @@ namespace {
 // Sums of fractions fall short of whole tokens by rounding alone.
 constexpr double kRoundingSlack = 1e-6;
 
+// What may gather while nothing is sent, in seconds of the rate: enough that a loop which comes
+// round every few milliseconds keeps up a high rate, little enough that no second sees much more.
+constexpr double kBurstSeconds = 0.05;
+
 }  // namespace
 
 RateLimiter::RateLimiter(double per_second, Monotonic now)
-    : per_second_(per_second), burst_(std::max(1.0, per_second)), tokens_(burst_), filled_at_(now) {
+    : per_second_(per_second),
+      burst_(std::max(1.0, per_second * kBurstSeconds)),
+      tokens_(burst_),
+      filled_at_(now) {
   assert(per_second > 0);
 }
 

@@ -6,8 +6,8 @@
 
 namespace webhookd {
 
-// A token bucket: `per_second` (0.01...10000) on average, bursts of up to max(1, per_second).
-// Begins full. Not thread-safe.
+// A token bucket: `per_second` (0.01...10000) on average, and at most a twentieth more, or one
+// more, in any one second. Not thread-safe.
 class RateLimiter {
  public:
   RateLimiter(double per_second, Monotonic now);

@@ -45,7 +45,13 @@ void Recorder::stop() {
 
 void Recorder::run() {
   while (auto batch = next_batch()) {
-    if (bring(*batch) == Progress::ended) return;
+    try {
+      if (bring(*batch) == Progress::ended) return;
+    } catch (const std::exception& error) {
+      // A fault of ours: ending is better than results that are never recorded.
+      log::error("msg=\"results cannot be recorded\" reason=\"{}\"", error.what());
+      return on_broken_(error.what());
+    }
   }
 }
 

@@ -34,12 +34,12 @@ Headers our_headers(const RequestStyle& style, const Endpoint& endpoint,
   headers.emplace_back(prefix + "-Timestamp", seconds);
   headers.emplace_back(prefix + "-Signature", scaikey_signature(secrets, timestamp, delivery.body));
   headers.emplace_back(prefix + "-Attempt", std::to_string(delivery.attempt_number));
-  // A current secret of the caller's own means a receiver that does not speak Standard Webhooks.
-  if (!standard_digest(endpoint.secret, delivery.event_id, timestamp, "")) return headers;
+  std::string standard = standard_signature(secrets, delivery.event_id, timestamp, delivery.body);
+  // Empty: no secret is one of Standard Webhooks.
+  if (standard.empty()) return headers;
   headers.emplace_back("webhook-id", delivery.event_id);
   headers.emplace_back("webhook-timestamp", seconds);
-  headers.emplace_back("webhook-signature",
-                       standard_signature(secrets, delivery.event_id, timestamp, delivery.body));
+  headers.emplace_back("webhook-signature", std::move(standard));
   return headers;
 }
 

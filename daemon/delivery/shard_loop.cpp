@@ -20,6 +20,8 @@ constexpr int kLeastClaimsDue = 256;  // for endpoints that hold nothing, whatev
 // Claims come before their sizes are known: expect much until we have seen some.
 constexpr double kFirstBodyGuess = 256 * 1024;
 constexpr double kRetryJitter = 0.1;
+constexpr const char* kDeleted = "the webhook was deleted";
+constexpr const char* kStopped = "the daemon stopped";
 
 bool is_success(const SendResult& ended) {
   return !ended.error && ended.status && *ended.status / 100 == 2;
@@ -72,7 +74,7 @@ void ShardLoop::adopt(Endpoint endpoint, Moment now) {
 void ShardLoop::refresh(const WebhookId& webhook, std::optional<Endpoint> endpoint, Moment now) {
   const auto found = places_.find(webhook);
   if (!endpoint) {
-    if (found != places_.end()) drop(*found->second);
+    if (found != places_.end()) drop(*found->second, now);
     return;
   }
   if (found != places_.end()) {
@@ -86,10 +88,11 @@ void ShardLoop::refresh(const WebhookId& webhook, std::optional<Endpoint> endpoi
 }
 
 void ShardLoop::send_test(TestSend test, Moment now) {
-  if (!places_.contains(test.endpoint.id)) {
-    // Nothing is sent any more once a deletion is answered.
+  // Nothing is sent any more once a deletion is answered, or the daemon stops.
+  if (!places_.contains(test.endpoint.id) || !starts_) {
     SentAttempt sent = sent_attempt(test.endpoint.id, test.delivery, now.wall, {});
-    return test.done(interrupted(std::move(sent), "the webhook was deleted"));
+    const char* why = starts_ ? kDeleted : kStopped;
+    return test.done(interrupted(std::move(sent), why, now.wall));
   }
   InFlight attempt;
   attempt.body_bytes = test.delivery.body.size();
@@ -100,6 +103,11 @@ void ShardLoop::send_test(TestSend test, Moment now) {
   const TransferId id = next_transfer();
   in_flight_.emplace(id, std::move(attempt));
   sender_.start(id, std::move(built.request));
+}
+
+void ShardLoop::record_test(AttemptResult result) {
+  turn_.results.push_back(std::move(result));
+  ++unrecorded_;
 }
 
 void ShardLoop::answered(TurnAnswer answer, Moment now) {
@@ -144,7 +152,7 @@ void ShardLoop::record(Place& place, InFlight attempt, SendResult ended, Moment 
   if (!is_success(ended)) rules.jitter = (random_.unit() * 2 - 1) * kRetryJitter;
   const Trigger trigger = attempt.sent.trigger;
   Outcome outcome = judge(std::move(attempt.sent), std::move(ended), rules, now.wall);
-  place.queue.ended(trigger, attempt.role, outcome, now.wall);
+  place.queue.ended(trigger, attempt.role, outcome, now);
   log_attempt(outcome.result);
   if (!place.is_unwell) {
     place.is_unwell = true;
@@ -163,7 +171,7 @@ void ShardLoop::record(Place& place, InFlight attempt, SendResult ended, Moment 
 // ---- keeping lists up to date -----------------------------------------------------------------
 
 void ShardLoop::touch(Place& place, Moment now) {
-  release(starts_ ? place.queue.take_back(now.wall) : place.queue.take_back_all());
+  release(starts_ ? place.queue.take_back(now) : place.queue.take_back_all());
   if (starts_) {
     if (!place.is_ready && place.queue.can_start(now)) {
       place.is_ready = true;
@@ -203,7 +211,7 @@ void ShardLoop::post_state(Place& place, Timestamp now) {
   place.is_posted = true;
 }
 
-void ShardLoop::drop(Place& place) {
+void ShardLoop::drop(Place& place, Moment now) {
   const WebhookId id = place.queue.id();
   std::vector<TransferId> aborted;
   for (const auto& [transfer, attempt] : in_flight_) {
@@ -215,7 +223,7 @@ void ShardLoop::drop(Place& place) {
     InFlight attempt = std::move(node.mapped());
     claimed_bytes_ -= attempt.body_bytes;
     if (attempt.test_done) {
-      attempt.test_done(interrupted(std::move(attempt.sent), "the webhook was deleted"));
+      attempt.test_done(interrupted(std::move(attempt.sent), kDeleted, now.wall));
     }
   }
   for (const ClaimedDelivery& delivery : place.queue.take_back_all()) {
@@ -355,11 +363,11 @@ void ShardLoop::stop_starting(Moment now) {
 
 bool ShardLoop::is_idle() const { return in_flight_.empty() && turns_due_ == 0 && is_empty(turn_); }
 
-void ShardLoop::abandon_tests() {
+void ShardLoop::abandon_tests(Moment now) {
   for (auto& [id, attempt] : in_flight_) {
     if (!attempt.test_done) continue;
     sender_.abort(id);
-    attempt.test_done(interrupted(std::move(attempt.sent), "the daemon stopped"));
+    attempt.test_done(interrupted(std::move(attempt.sent), kStopped, now.wall));
     attempt.test_done = nullptr;
   }
 }

@@ -60,6 +60,8 @@ class ShardLoop {
   // What the store now says; absent: it is gone, and its attempts are aborted.
   void refresh(const WebhookId& webhook, std::optional<Endpoint> endpoint, Moment now);
   void send_test(TestSend test, Moment now);
+  // The result of a test that its caller could not record.
+  void record_test(AttemptResult result);
   void answered(TurnAnswer answer, Moment now);
   void ended(std::vector<SendResult> results, Moment now);
 
@@ -72,7 +74,7 @@ class ShardLoop {
   // Nothing is under way and everything is recorded.
   bool is_idle() const;
   // Ends every test with an `interrupted` result.
-  void abandon_tests();
+  void abandon_tests(Moment now);
 
   LoopCounts counts() const;
 
@@ -100,7 +102,7 @@ class ShardLoop {
   void release(const std::vector<ClaimedDelivery>& deliveries);
   void set_timer(Place& place, std::optional<Timestamp> at);
   void post_state(Place& place, Timestamp now);
-  void drop(Place& place);
+  void drop(Place& place, Moment now);
   void notice_clock_jump(Moment now);
   void fire_timers(Moment now);
   void ask(Moment now);

@@ -146,6 +146,7 @@ struct Endpoint {
   WebhookId id;
   int shard = 0;
   WebhookStatus status = WebhookStatus::active;
+  std::int64_t generation = 0;  // raised whenever it becomes disabled
   std::string url;
   Headers headers;  // clear
   std::chrono::seconds timeout{15};

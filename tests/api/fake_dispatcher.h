@@ -25,6 +25,7 @@ class FakeDispatcher final : public Dispatcher {
     notified.insert(notified.end(), webhooks.begin(), webhooks.end());
   }
   void refresh(const WebhookId& webhook) override { refreshed.push_back(webhook); }
+  void catch_up() override {}
   std::optional<EndpointState> state(const WebhookId& /*webhook*/) const override {
     return std::nullopt;
   }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <thread>
 
 #include "delivery/exchange.h"
 #include "delivery/raw_receiver.h"
@@ -305,6 +306,46 @@ TEST_CASE("wake ends a wait from another thread") {
   exchange.sender().wait(30s);
   CHECK(exchange.clock().monotonic() - before < 10s);
   other.join();
+}
+
+TEST_CASE("a connection that the receiver reset while it was idle costs no attempt") {
+  std::atomic<int> requests{0};
+  const RawReceiver receiver([&](RawConnection& connection) {
+    if (!connection.read_request()) return;
+    ++requests;
+    connection.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    connection.reset();
+  });
+  Exchange exchange;
+  for (int i = 1; i <= 4; ++i) {
+    const SendResult result = exchange.send(receiver.url());
+    CHECK_FALSE(result.error);
+    CHECK(result.status == 200);
+    const Monotonic deadline = exchange.clock().monotonic() + 10s;
+    while (receiver.closed_connections() < i && exchange.clock().monotonic() < deadline) {
+      std::this_thread::sleep_for(1ms);
+    }
+  }
+  CHECK(requests == 4);
+}
+
+TEST_CASE("of a name's addresses the error names one that was tried, not one that is blocked") {
+  const int port = port_without_listener();
+  Exchange exchange({"127.0.0.0/8"});
+  const SendResult result = exchange.send("http://localhost:" + std::to_string(port) + "/");
+  CHECK(kind_of(result) == ErrorKind::connect);
+  CHECK(result.remote_address == "127.0.0.1:" + std::to_string(port));
+}
+
+TEST_CASE("a header of blanks is sent as an empty one") {
+  std::string seen;
+  const RawReceiver receiver([&seen](RawConnection& connection) {
+    seen = connection.read_request().value_or("");
+    connection.write(kNoContent);
+  });
+  Exchange exchange;
+  exchange.send(receiver.url(), 10s, {{"X-Blank", "  "}});
+  CHECK(seen.find("\r\nX-Blank:\r\n") != std::string::npos);
 }
 
 }  // namespace webhookd

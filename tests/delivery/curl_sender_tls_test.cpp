@@ -88,4 +88,21 @@ TEST_CASE("plain HTTP where TLS was expected is a tls error") {
   CHECK(kind_of(exchange.send(url)) == ErrorKind::tls);
 }
 
+TEST_CASE("a TLS handshake that hangs is named, and TCP's time is known") {
+  const RawReceiver receiver([](RawConnection& connection) { connection.wait_until_closed(); });
+  Exchange exchange;
+  const SendResult result =
+      exchange.send("https://127.0.0.1:" + std::to_string(receiver.port()) + "/", 300ms);
+  CHECK(kind_of(result) == ErrorKind::timeout);
+  CHECK(result.error->message.find("TLS") != std::string::npos);
+  CHECK(result.timings.connect);
+  CHECK_FALSE(result.timings.tls);
+}
+
+TEST_CASE("a failed handshake has a connect time") {
+  const RawReceiver receiver(answer_with(std::string{kNoContent}), make_certificate(-1, 1).server);
+  Exchange exchange;
+  CHECK(exchange.send(receiver.url()).timings.connect);
+}
+
 }  // namespace webhookd

@@ -98,6 +98,9 @@ TEST_CASE("the other kinds of error name what to change") {
   CHECK(sentence({failed(ErrorKind::protocol, "the receiver closed the connection")}).find("log") !=
         std::string::npos);
   CHECK(sentence({failed(ErrorKind::interrupted, "")}).find("sent again") != std::string::npos);
+  Attempt test = failed(ErrorKind::interrupted, "");
+  test.trigger = Trigger::test;
+  CHECK(sentence({test}).find("send another one") != std::string::npos);
 }
 
 TEST_CASE("a delivery that expired while its webhook was paused says so") {

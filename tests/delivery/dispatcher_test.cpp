@@ -319,4 +319,46 @@ TEST_CASE("refused literals are named before anything is sent") {
   CHECK_FALSE(running.dispatcher->refused_literal(std::get<Url>(allowed)));
 }
 
+TEST_CASE("a test whose result the store cannot take does not stay in flight") {
+  std::atomic<bool> reached{false};
+  std::atomic<bool> go{false};
+  const RawReceiver receiver([&](RawConnection& connection) {
+    connection.read_request();
+    reached = true;
+    while (!go) std::this_thread::sleep_for(1ms);
+    connection.write(kOk);
+  });
+  Running running;
+  const Endpoint endpoint = running.add('a', receiver.url());
+  std::atomic<bool> failed{false};
+  std::thread tester([&] {
+    try {
+      running.dispatcher->send_test(endpoint.id, running.test_event(), running.context());
+    } catch (const StoreError&) {
+      failed = true;
+    }
+  });
+  CHECK(running.comes_true([&] { return reached.load(); }));
+  running.store.fail_with(StoreError::Kind::full);
+  go = true;
+  tester.join();
+  CHECK(failed);
+  running.store.fail_with(std::nullopt);
+  CHECK(running.all_end_as(DeliveryStatus::succeeded, 1));
+}
+
+TEST_CASE("a webhook that could not be read when it was made is taken over later") {
+  const RawReceiver receiver(answer_with(kOk));
+  Running running;
+  const Endpoint endpoint = make_endpoint('a', receiver.url());
+  running.store.put(endpoint);
+  running.store.fail_reads_with(StoreError::Kind::unavailable);
+  CHECK_THROWS_AS(running.dispatcher->refresh(endpoint.id), StoreError);
+  CHECK_THROWS_AS(running.dispatcher->catch_up(), StoreError);
+  running.publish(endpoint.id);
+  running.store.fail_reads_with(std::nullopt);
+  running.dispatcher->catch_up();
+  CHECK(running.all_end_as(DeliveryStatus::succeeded, 1));
+}
+
 }  // namespace webhookd

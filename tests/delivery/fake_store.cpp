@@ -90,6 +90,11 @@ int FakeStore::turns() const {
   return turns_;
 }
 
+void FakeStore::fail_reads_with(std::optional<StoreError::Kind> kind) {
+  const std::lock_guard lock(mutex_);
+  read_failure_ = kind;
+}
+
 void FakeStore::fail_with(std::optional<StoreError::Kind> kind) {
   const std::lock_guard lock(mutex_);
   failure_ = kind;
@@ -126,6 +131,7 @@ std::vector<Endpoint> FakeStore::endpoints(std::span<const int> shards) {
 
 std::optional<Endpoint> FakeStore::endpoint(const WebhookId& id) {
   const std::lock_guard lock(mutex_);
+  if (read_failure_) throw StoreError(*read_failure_, "as the test wants");
   const auto found = endpoints_.find(id);
   if (found == endpoints_.end()) return std::nullopt;
   Endpoint endpoint = found->second;
@@ -152,7 +158,9 @@ QueueTurnResult FakeStore::queue_turn(const QueueTurn& turn, Timestamp now) {
     if (found != endpoints_.end()) found->second.health = update.health;
   }
   for (const Disabling& disabling : turn.disable) {
-    endpoints_.at(disabling.webhook).status = WebhookStatus::disabled;
+    Endpoint& endpoint = endpoints_.at(disabling.webhook);
+    endpoint.status = WebhookStatus::disabled;
+    ++endpoint.generation;
     for (auto& [id, row] : rows_) {
       const bool waits = row.status == DeliveryStatus::pending;
       if (waits && row.webhook == disabling.webhook) row.status = DeliveryStatus::cancelled;

@@ -41,6 +41,8 @@ class FakeStore final : public Store {
   int turns() const;
   // Every turn throws this until it is called with nothing.
   void fail_with(std::optional<StoreError::Kind> kind);
+  // The same for reading an endpoint.
+  void fail_reads_with(std::optional<StoreError::Kind> kind);
 
   // ---- the queue
 
@@ -92,6 +94,7 @@ class FakeStore final : public Store {
   std::map<std::int64_t, Row> rows_;
   std::vector<ClaimRequest> claims_;
   std::optional<StoreError::Kind> failure_;
+  std::optional<StoreError::Kind> read_failure_;
   int turns_ = 0;
   std::int64_t last_id_ = 0;
 };

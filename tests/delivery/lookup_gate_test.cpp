@@ -87,4 +87,20 @@ TEST_CASE("nobody is forgotten, whatever the order of coming and going") {
   }
 }
 
+TEST_CASE("a lookup that was given up counts for its host until its thread has ended") {
+  LookupGate gate(2, 2);
+  gate.enter({1}, "a");
+  gate.enter({2}, "a");
+  CHECK(gate.enter({3}, "b") == Turn::later);
+  CHECK(gate.enter({4}, "a") == Turn::later);
+  CHECK(gate.abandon({1}) == TransferId{3});
+  CHECK(gate.abandon({2}) == std::nullopt);
+  CHECK(gate.enter({5}, "a") == Turn::later);
+  CHECK(gate.enter({6}, "c") == Turn::now);
+  CHECK(gate.leave({6}) == std::nullopt);
+  CHECK(gate.leave({1}) == TransferId{4});
+  CHECK(gate.leave({2}) == std::nullopt);
+  CHECK(gate.leave({3}) == TransferId{5});
+}
+
 }  // namespace webhookd

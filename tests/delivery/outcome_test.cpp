@@ -87,8 +87,24 @@ TEST_CASE("410 is final and disables") {
   const Outcome outcome = judged(answer(410));
   CHECK(outcome.result.status == DeliveryStatus::failed);
   CHECK(outcome.disable_reason == "the receiver answered 410 Gone");
-  CHECK_FALSE(judged(fault(ErrorKind::timeout, 410)).disable_reason);
   CHECK_FALSE(judged(answer(404)).disable_reason);
+}
+
+TEST_CASE("what the head of an answer asks for counts also when its body breaks off") {
+  const Outcome gone = judged(fault(ErrorKind::protocol, 410));
+  CHECK(gone.disable_reason);
+  CHECK(gone.result.attempt.error->kind == ErrorKind::protocol);
+  SendResult busy = fault(ErrorKind::timeout, 429);
+  busy.headers = {{"Retry-After", "60"}};
+  const Outcome held = judged(std::move(busy));
+  REQUIRE(held.hold);
+  CHECK(held.hold->until == kNow + 60s);
+}
+
+TEST_CASE("what we end ourselves took as long as it did") {
+  const AttemptResult result = interrupted(sent(), "the daemon stopped", kNow);
+  CHECK(result.attempt.error->kind == ErrorKind::interrupted);
+  CHECK(result.attempt.duration == 1s);
 }
 
 TEST_CASE("Retry-After holds the webhook on 429 and 503 alone") {

@@ -10,22 +10,35 @@ namespace {
 const Monotonic kStart{1h};
 }
 
-TEST_CASE("a burst is as large as the rate, and at least one") {
-  CHECK(RateLimiter(10, kStart).available(kStart) == 10);
+TEST_CASE("a burst is one, or a twentieth of a second's worth") {
+  CHECK(RateLimiter(10, kStart).available(kStart) == 1);
   CHECK(RateLimiter(0.01, kStart).available(kStart) == 1);
-  CHECK(RateLimiter(10'000, kStart).available(kStart) == 10'000);
-  CHECK(RateLimiter(10, kStart).available(kStart + 1h) == 10);
+  CHECK(RateLimiter(10'000, kStart).available(kStart) == 500);
+  CHECK(RateLimiter(10, kStart).available(kStart + 1h) == 1);
 }
 
 TEST_CASE("tokens come back at the rate") {
-  RateLimiter limiter(4, kStart);
+  RateLimiter limiter(80, kStart);
   for (int i = 0; i < 4; ++i) limiter.take(kStart);
   CHECK(limiter.available(kStart) == 0);
-  CHECK(limiter.until_next(kStart) == 250ms);
-  CHECK(limiter.available(kStart + 249ms) == 0);
-  CHECK(limiter.available(kStart + 250ms) == 1);
-  CHECK(limiter.until_next(kStart + 250ms) == 0ms);
-  CHECK(limiter.available(kStart + 750ms) == 3);
+  CHECK(limiter.until_next(kStart) == 13ms);
+  CHECK(limiter.available(kStart + 12ms) == 0);
+  CHECK(limiter.available(kStart + 13ms) == 1);
+  CHECK(limiter.until_next(kStart + 13ms) == 0ms);
+  CHECK(limiter.available(kStart + 38ms) == 3);
+}
+
+TEST_CASE("no second sees more than the rate and a twentieth, or one more") {
+  for (const double rate : {1.0, 5.0, 20.0, 300.0, 5000.0}) {
+    CAPTURE(rate);
+    RateLimiter limiter(rate, kStart);
+    int taken = 0;
+    for (Monotonic now = kStart; now < kStart + 1s; now += 1ms) {
+      for (; limiter.available(now) > 0; ++taken) limiter.take(now);
+    }
+    CHECK(taken >= rate * 0.98);
+    CHECK(taken <= std::max(rate + 1, rate * 1.05));
+  }
 }
 
 TEST_CASE("a slow rate waits for its whole interval") {

@@ -126,6 +126,7 @@ void RawReceiver::accept_all() {
       const std::lock_guard closing(mutex_);
       std::erase(open_, fd);
       close(fd);
+      ++closed_;
     });
   }
 }
@@ -141,6 +142,11 @@ std::string RawReceiver::url(std::string_view path, std::string_view host) const
 int RawReceiver::connections() const {
   const std::lock_guard lock(mutex_);
   return accepted_;
+}
+
+int RawReceiver::closed_connections() const {
+  const std::lock_guard lock(mutex_);
+  return closed_;
 }
 
 RawReceiver::Serve answer_with(std::string answer) {

@@ -56,6 +56,8 @@ class RawReceiver {
   int port() const { return port_; }
   std::string url(std::string_view path = "/hook", std::string_view host = "127.0.0.1") const;
   int connections() const;
+  // Those that are over.
+  int closed_connections() const;
 
  private:
   void accept_all();
@@ -68,6 +70,7 @@ class RawReceiver {
   std::vector<int> open_;  // guarded by mutex_
   std::vector<std::thread> threads_;
   int accepted_ = 0;  // guarded by mutex_
+  int closed_ = 0;    // guarded by mutex_
   std::thread acceptor_;
 };
 

@@ -121,4 +121,17 @@ TEST_CASE("merged turns keep every result and the latest health of each webhook"
   CHECK(turn.health[2].webhook == WebhookId{"whk_c"});
 }
 
+TEST_CASE("a fault of ours is reported, not the end of the process") {
+  FakeStore store;
+  const SystemClock clock;
+  Listener listener;
+  Recorder recorder(
+      store, clock, [](const TurnAnswer&) { throw std::logic_error("a bug"); },
+      listener.on_broken());
+  auto broken = listener.broken.get_future();
+  recorder.submit({});
+  REQUIRE(broken.wait_for(10s) == std::future_status::ready);
+  CHECK(broken.get() == "a bug");
+}
+
 }  // namespace webhookd

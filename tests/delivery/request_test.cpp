@@ -83,14 +83,24 @@ TEST_CASE("until the previous secret expires both sign, the new one first") {
 TEST_CASE("a secret of the caller's own has no Standard Webhooks headers") {
   Endpoint endpoint = make_endpoint('a');
   endpoint.secret = kOwn;
-  endpoint.previous_secret = kFirst;
-  endpoint.previous_secret_expires_at = kSendTime + 1h;
   const Headers headers = build(endpoint).request.headers;
   CHECK_FALSE(value(headers, "webhook-id"));
   CHECK_FALSE(value(headers, "webhook-timestamp"));
   CHECK_FALSE(value(headers, "webhook-signature"));
+  CHECK(value(headers, "X-ScaiKey-Signature") == scaikey_signature({kOwn}, 1614265330, kBody));
+}
+
+TEST_CASE("rotating from a whsec_ secret to an own one, the old one signs until it expires") {
+  Endpoint endpoint = make_endpoint('a');
+  endpoint.secret = kOwn;
+  endpoint.previous_secret = kFirst;
+  endpoint.previous_secret_expires_at = kSendTime + 1h;
+  const Headers headers = build(endpoint).request.headers;
+  CHECK(value(headers, "webhook-signature") == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
   CHECK(value(headers, "X-ScaiKey-Signature") ==
         scaikey_signature({kOwn, kFirst}, 1614265330, kBody));
+  endpoint.previous_secret_expires_at = kSendTime;
+  CHECK_FALSE(value(build(endpoint).request.headers, "webhook-signature"));
 }
 
 TEST_CASE("rotating from an own secret to a whsec_ one signs what can be signed") {

@@ -77,8 +77,8 @@ TEST_CASE("a rate limit spaces attempts out and claims no more than it may send"
   bench.adopt(endpoint);
   bench.publish_many(endpoint.id, 10);
   bench.run();
-  CHECK(bench.running() == 2);
-  CHECK(bench.store.count(DeliveryStatus::in_flight) == 2);
+  CHECK(bench.running() == 1);
+  CHECK(bench.store.count(DeliveryStatus::in_flight) == 1);
   bench.end_all(200);
   CHECK(bench.running() == 0);
   bench.advance(499ms);
@@ -229,6 +229,33 @@ TEST_CASE("a clock that is set forward makes no storm") {
   bench.set_wall_clock(24h);
   CHECK(bench.running() == 0);
   bench.advance(10s);
+  CHECK(bench.running() == 1);
+}
+
+TEST_CASE("until our own disabling is stored, what the store still says starts nothing") {
+  LoopBench bench;
+  Endpoint endpoint = make_endpoint('a');
+  endpoint.max_in_flight = 2;
+  bench.adopt(endpoint);
+  bench.publish_many(endpoint.id, 6);
+  bench.run();
+  bench.store_is_slow = true;
+  bench.end_first(410);
+  bench.change(endpoint.id, [](Endpoint& e) { e.url = "http://192.0.2.1/new"; });
+  bench.run();
+  CHECK(bench.running() == 1);
+  bench.store_is_slow = false;
+  bench.run();
+  CHECK(bench.store.stored(endpoint.id).status == WebhookStatus::disabled);
+  bench.end_all(200);
+  CHECK(bench.running() == 0);
+
+  bench.change(endpoint.id, [](Endpoint& e) {
+    e.status = WebhookStatus::active;
+    e.health = {};
+  });
+  bench.publish(endpoint.id);
+  bench.run();
   CHECK(bench.running() == 1);
 }
 

@@ -353,4 +353,39 @@ TEST_CASE("once told to stop it starts nothing and gives back what it holds") {
   CHECK(bench.loop().is_idle());
 }
 
+TEST_CASE("what is claimed ahead goes back when the receiver hangs") {
+  LoopBench bench;
+  Endpoint endpoint = make_endpoint('a');
+  endpoint.max_in_flight = 2;
+  bench.adopt(endpoint);
+  bench.publish_many(endpoint.id, 50);
+  bench.run();
+  for (int i = 0; i < 10; ++i) bench.end_first(200);
+  REQUIRE(bench.running() == 2);
+  REQUIRE(bench.store.count(DeliveryStatus::in_flight) > 2);
+  bench.advance(199ms);
+  CHECK(bench.store.count(DeliveryStatus::in_flight) > 2);
+  bench.advance(1ms);
+  CHECK(bench.store.count(DeliveryStatus::in_flight) == 2);
+  const int turns = bench.store.turns();
+  bench.advance(10s);
+  CHECK(bench.store.turns() == turns);
+  while (bench.running() > 0) bench.end_first(200);
+  CHECK(bench.store.count(DeliveryStatus::succeeded) == 50);
+  for (const FakeStore::Row& row : bench.store.rows()) CHECK(row.attempts.size() == 1);
+}
+
+TEST_CASE("once told to stop it sends no test either") {
+  LoopBench bench;
+  const Endpoint endpoint = make_endpoint('a');
+  bench.adopt(endpoint);
+  bench.loop().stop_starting(bench.now());
+  std::optional<AttemptResult> result;
+  bench.loop().send_test({endpoint, {}, [&](AttemptResult ended) { result = std::move(ended); }},
+                         bench.now());
+  REQUIRE(result);
+  CHECK(result->attempt.error->kind == ErrorKind::interrupted);
+  CHECK(bench.running() == 0);
+}
+
 }  // namespace webhookd

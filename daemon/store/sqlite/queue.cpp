@@ -155,6 +155,7 @@ Endpoint endpoint_of(Connection& db, const Sealer& sealer, const StoredWebhook& 
   endpoint.id = webhook.id;
   endpoint.shard = stored.shard;
   endpoint.status = settings.status;
+  endpoint.generation = stored.key.generation;
   endpoint.url = settings.url;
   endpoint.headers = settings.headers;
   endpoint.timeout = settings.timeout;
