@@ -207,8 +207,8 @@ def wait_until(stage, webhook, status, attempts):
 
 
 def show(stage, audience):
-    say("A daemon of our own, which tries again after 1, 2 and 4 seconds")
-    stage.start_daemon("--listen", "127.0.0.1:0", "--retry-schedule", "1,2,4")
+    say("A daemon of our own, which tries again after 3, 1 and 4 seconds")
+    stage.start_daemon("--listen", "127.0.0.1:0", "--retry-schedule", "3,1,4")
     show_success(stage, audience)
     show_retries(stage, audience)
     say("One test event, now:")

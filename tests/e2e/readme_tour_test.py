@@ -65,6 +65,9 @@ class ReadmeTourTest(unittest.TestCase):
             XDG_RUNTIME_DIR=str(runtime),
             XDG_STATE_HOME=f"{home}/state",
             XDG_CONFIG_HOME=f"{home}/config",
+            # Nobody's daemon on the usual port or socket is in the way, or spoken to.
+            WEBHOOKD_LISTEN="127.0.0.1:0",
+            WEBHOOKCTL_SOCKET=f"{runtime}/webhookd/webhookd.sock",
         )
         environment["PATH"] = f"{pathlib.Path(WEBHOOKD).parent}:{environment['PATH']}"
         with open(f"{home}/output", "w+") as output:
