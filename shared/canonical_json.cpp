@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "shared/json_position.h"
+
 namespace webhookd {
 
 namespace {
@@ -103,26 +105,6 @@ CanonicalMember::Kind kind_of(std::string_view text) {
   }
 }
 
-// Where the bracket is that opens one level too many. Only for texts that have one.
-std::size_t too_deep_at(std::string_view text) {
-  int depth = 0;
-  bool in_string = false;
-  for (std::size_t at = 0; at < text.size(); ++at) {
-    const char c = text[at];
-    if (in_string) {
-      if (c == '\\') ++at;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '[' || c == '{') {
-      if (++depth > kMaxJsonDepth) return at;
-    } else if (c == ']' || c == '}') {
-      --depth;
-    }
-  }
-  return text.size();
-}
-
 // The parser's own words about a fault, without what it quotes from the text.
 std::string reason_in(std::string_view message) {
   constexpr std::string_view kStart = " - ";
@@ -169,7 +151,7 @@ class CanonicalWriter {
     open_.pop_back();
     return true;
   }
-  bool parse_error(std::size_t position, const std::string& token,
+  bool parse_error(std::size_t read, const std::string& token,
                    const nlohmann::json::exception& error);
 
   // -- what came out
@@ -230,7 +212,7 @@ class CanonicalWriter {
 
 bool CanonicalWriter::open(Container::Kind kind) {
   if (open_.size() == static_cast<std::size_t>(kMaxJsonDepth)) {
-    fault_ = {JsonFault::Kind::too_deep, too_deep_at(text_),
+    fault_ = {JsonFault::Kind::too_deep, json_depth_position(text_, kMaxJsonDepth),
               "nested deeper than " + std::to_string(kMaxJsonDepth) + " levels"};
     return false;
   }
@@ -303,11 +285,10 @@ void CanonicalWriter::sort_members(const Container& object) {
   out_.replace(object.begin, std::string::npos, scratch_);
 }
 
-bool CanonicalWriter::parse_error(std::size_t position, const std::string& /*token*/,
+bool CanonicalWriter::parse_error(std::size_t read, const std::string& /*token*/,
                                   const nlohmann::json::exception& error) {
   constexpr int kNumberOverflow = 406;
-  // The parser counts what it has read, the offending byte included.
-  const std::size_t at = std::min(position == 0 ? 0 : position - 1, text_.size());
+  const std::size_t at = json_fault_position(text_, read);
   if (error.id == kNumberOverflow) {
     fault_ = {JsonFault::Kind::number_range, at, "number outside the range of a double"};
   } else {

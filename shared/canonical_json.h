@@ -24,7 +24,7 @@ using CanonicalObject = std::map<std::string, CanonicalMember, std::less<>>;
 struct JsonFault {
   enum class Kind { syntax, too_deep, number_range };
   Kind kind = Kind::syntax;
-  std::size_t position = 0;  // byte offset
+  std::size_t position = 0;  // byte offset of what is wrong; see json_position.h
   std::string reason;        // "unterminated string", never a piece of the text itself
 };
 

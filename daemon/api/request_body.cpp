@@ -4,6 +4,9 @@
 #include <cctype>
 #include <string>
 
+#include "shared/encoding.h"
+#include "shared/json_position.h"
+
 namespace webhookd {
 namespace {
 
@@ -14,6 +17,12 @@ bool is_json_type(std::string_view value) {
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return type == "application/json" ||
          (type.starts_with("application/") && type.ends_with("+json"));
+}
+
+// In characters, as Python counts them in a text that it has decoded.
+std::size_t character_position(std::string_view body, std::size_t byte) {
+  const std::size_t mark = body.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+  return utf8_length(body.substr(0, byte)) - utf8_length(body.substr(0, std::min(mark, byte)));
 }
 
 [[noreturn]] void refuse(Fault fault) { throw ValidationError({std::move(fault)}); }
@@ -32,7 +41,7 @@ CanonicalObject parse_body(const HttpRequest& request, BodyNeed need) {
   auto parsed = canonicalize_object(request.body);
   if (auto* object = std::get_if<CanonicalObject>(&parsed)) return std::move(*object);
   if (const auto* fault = std::get_if<JsonFault>(&parsed)) {
-    refuse(fault::json_invalid(fault->position, fault->reason));
+    refuse(fault::json_invalid(character_position(request.body, fault->position), fault->reason));
   }
   auto& other = std::get<CanonicalMember>(parsed);
   if (other.kind == CanonicalMember::Kind::null) {

@@ -240,6 +240,17 @@ TEST_CASE("broken JSON is told by its position and never by its text") {
   CHECK(reply.response.body.find("s3cret") == std::string::npos);
 }
 
+TEST_CASE("the position of a fault in JSON counts characters") {
+  ApiFixture api;
+  const auto position_in = [&](const std::string& body) {
+    return api.send("POST", kWebhooks, body).json["detail"][0]["loc"];
+  };
+  CHECK(position_in(R"({"é":"x",})") == Json::array({"body", 9}));
+  CHECK(position_in(R"({"🔑":tru})") == Json::array({"body", 5}));
+  CHECK(position_in("\xEF\xBB\xBF{x}") == Json::array({"body", 1}));
+  CHECK(position_in("not json") == Json::array({"body", 0}));
+}
+
 TEST_CASE("nesting of any depth, lone surrogates and broken UTF-8 are invalid JSON") {
   ApiFixture api;
   const std::string deep = R"({"url":)" + std::string(100'000, '[');

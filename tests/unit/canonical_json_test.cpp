@@ -208,6 +208,44 @@ TEST_CASE("a fault says where it is") {
   CHECK(fault_of("x").position == 0);
 }
 
+TEST_CASE("a fault lies where the token begins that is out of place or broken, as in Python") {
+  const std::pair<const char*, std::size_t> faults[] = {{"not json", 0},
+                                                        {"{not json", 1},
+                                                        {R"({"a": tru})", 6},
+                                                        {R"({"a":1 "b":2})", 7},
+                                                        {R"({"a":"abc)", 5},
+                                                        {R"({"a":"abc\)", 5},
+                                                        {R"({"a":"\x"})", 6},
+                                                        {R"({"a":"\u12G4"})", 7},
+                                                        {R"({"a":-})", 5},
+                                                        {R"({"a":1.})", 6},
+                                                        {"[1.5e+]", 4},
+                                                        {"[01]", 2},
+                                                        {"[1", 2},
+                                                        {"{", 1},
+                                                        {R"({"a":})", 5},
+                                                        {"{'a':1}", 1},
+                                                        {R"({"a":1} x)", 8},
+                                                        {"<xml/>", 0},
+                                                        {R"({"a":1,})", 7},
+                                                        {"nullx", 4},
+                                                        {"[1]  ]", 5},
+                                                        {"[\"a\tb\"]", 3},
+                                                        {"[-.5]", 1}};
+  for (const auto& [text, position] : faults) {
+    CAPTURE(text);
+    CHECK(fault_of(text).position == position);
+  }
+}
+
+TEST_CASE("what only we refuse is placed at its beginning too") {
+  CHECK(fault_of("[1, 1e999]").position == 4);
+  CHECK(fault_of(R"(["ab\ud800"])").position == 4);
+  CHECK(fault_of(R"(["\ud83d\ude00\udc00"])").position == 14);
+  CHECK(fault_of(R"(["\ud800\u0041"])").position == 2);
+  CHECK(fault_of("[\"ab\xFF\"]").position == 4);
+}
+
 TEST_CASE("a fault never repeats the text") {
   for (const auto* text :
        {"{\"secret\": hunter2}", "\"hunter2", "[\"hunter2\" \"hunter2\"]", "hunter2",
