@@ -99,6 +99,24 @@ std::size_t utf8_sequence(std::string_view bytes, std::size_t at) {
   return length;
 }
 
+// The code point of a valid sequence.
+std::uint32_t code_point(std::string_view sequence) {
+  const std::uint8_t lead = byte_at(sequence, 0);
+  if (lead < 0x80) return lead;
+  std::uint32_t code = lead & (0x7FU >> sequence.size());
+  for (std::size_t i = 1; i < sequence.size(); ++i) {
+    code = code << 6U | (byte_at(sequence, i) & 0x3FU);
+  }
+  return code;
+}
+
+// Unicode's classes Cc, Zl and Zp, and of Cf what editors and mail programs add.
+bool is_invisible(std::uint32_t code) {
+  return code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0xAD ||
+         (code >= 0x200B && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
+         (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF;
+}
+
 }  // namespace
 
 std::string base64_encode(std::string_view bytes) {
@@ -185,6 +203,15 @@ std::string replace_invalid_utf8(std::string_view bytes) {
     at += length == 0 ? 1 : length;
   }
   return out;
+}
+
+bool is_printable(std::string_view bytes) {
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t length = utf8_sequence(bytes, at);
+    if (length == 0 || is_invisible(code_point(bytes.substr(at, length)))) return false;
+    at += length;
+  }
+  return true;
 }
 
 std::size_t utf8_length(std::string_view text) {

@@ -34,6 +34,10 @@ bool is_utf8(std::string_view bytes);
 // What is not UTF-8 becomes U+FFFD, one for each byte; the rest stays.
 std::string replace_invalid_utf8(std::string_view bytes);
 
+// Whether bytes are UTF-8 without what is invisible and easily lost on the way: control characters,
+// marks of direction and width, separators of lines and paragraphs.
+bool is_printable(std::string_view bytes);
+
 // Code points in valid UTF-8.
 std::size_t utf8_length(std::string_view text);
 

@@ -1,7 +1,5 @@
 #include "shared/signature.h"
 
-#include <algorithm>
-
 #include "shared/encoding.h"
 
 namespace webhookd {
@@ -11,8 +9,6 @@ namespace {
 constexpr std::string_view kPrefix = "whsec_";
 constexpr std::size_t kMinKeyBytes = 24;
 constexpr std::size_t kMaxKeyBytes = 64;
-constexpr std::size_t kMinText = 16;
-constexpr std::size_t kMaxText = 256;
 
 // The bytes that a "whsec_" secret stands for; absent for a secret of another form.
 std::optional<std::string> key_of(std::string_view text) {
@@ -33,17 +29,19 @@ std::optional<std::string> secret_fault(std::string_view text) {
     if (key_of(text)) return std::nullopt;
     return "a secret that begins with whsec_ must go on with the base64 of 24 to 64 bytes";
   }
-  if (text.size() < kMinText || text.size() > kMaxText) {
+  if (!is_printable(text)) return "a secret must consist of printable characters";
+  const std::size_t length = utf8_length(text);
+  if (length < kMinSecretLength || length > kMaxSecretLength) {
     return "a secret must have 16 to 256 characters";
-  }
-  if (!std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; })) {
-    return "a secret must consist of printable ASCII characters";
   }
   return std::nullopt;
 }
 
 std::string secret_hint(const Secret& secret) {
-  return secret.value.substr(secret.value.size() - std::min<std::size_t>(4, secret.value.size()));
+  constexpr std::size_t kShown = 4;
+  std::size_t begin = secret.value.size();
+  while (begin > 0 && utf8_length(std::string_view(secret.value).substr(begin)) < kShown) --begin;
+  return secret.value.substr(begin);
 }
 
 std::string secret_fingerprint(std::string_view webhook_id, const Secret& secret) {

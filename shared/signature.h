@@ -11,8 +11,11 @@
 
 namespace webhookd {
 
-// A signing secret: "whsec_" and the base64 of 24...64 bytes, or 16...256 printable ASCII
-// characters of the caller's own.
+inline constexpr std::size_t kMinSecretLength = 16;
+inline constexpr std::size_t kMaxSecretLength = 256;
+
+// A signing secret: "whsec_" and the base64 of 24...64 bytes, or 16...256 printable characters of
+// the caller's own, in UTF-8.
 struct Secret {
   std::string value;
   bool operator==(const Secret&) const = default;

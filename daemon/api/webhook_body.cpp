@@ -113,7 +113,8 @@ void read_expiry(Fields& fields, Timestamp now, Faults& faults, WebhookBody& bod
 std::optional<Secret> read_secret(Fields& fields, Faults& faults) {
   // Its characters are judged by the rule for secrets, whose words fit better.
   const auto text =
-      fields.text("secret", Presence::nullable, {0, 1000, ControlCharacters::line_breaks_and_tabs});
+      fields.text("secret", Presence::nullable,
+                  {kMinSecretLength, kMaxSecretLength, ControlCharacters::line_breaks_and_tabs});
   if (!text.value) return std::nullopt;
   if (const auto why = secret_fault(*text.value)) {
     faults.add(fault::value_error(fields.loc_of("secret"), fields.member("secret")->text, *why));

@@ -83,7 +83,7 @@ TEST_CASE("a whsec_ secret holds 24 to 64 bytes") {
   CHECK(secret_fault("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaS"));
 }
 
-TEST_CASE("a secret of one's own is 16 to 256 printable ASCII characters") {
+TEST_CASE("a secret of one's own is 16 to 256 printable characters") {
   CHECK(secret_fault(std::string(15, 'x')));
   CHECK_FALSE(secret_fault(std::string(16, 'x')));
   CHECK_FALSE(secret_fault(std::string(256, '~')));
@@ -92,6 +92,28 @@ TEST_CASE("a secret of one's own is 16 to 256 printable ASCII characters") {
   CHECK(secret_fault(std::string(16, '\n')));
   CHECK(secret_fault(std::string(16, '\x7F')));
   CHECK(secret_fault("\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9"));
+}
+
+TEST_CASE("a secret's characters are counted, not its bytes, and may be of any script") {
+  std::string umlauts;
+  for (int i = 0; i < 15; ++i) umlauts += "\xC3\xA9";
+  CHECK(secret_fault(umlauts));
+  CHECK_FALSE(secret_fault(umlauts + "\xC3\xA9"));
+  std::string emoji;
+  for (int i = 0; i < 256; ++i) emoji += "\xF0\x9F\x94\x91";
+  CHECK_FALSE(secret_fault(emoji));
+  CHECK(secret_fault(emoji + "x"));
+  CHECK(secret_hint(Secret{"a" + umlauts}) == umlauts.substr(0, 8));
+  // As Python's hmac.new("ключ-для-подписи".encode(), b"1.{}", "sha256").
+  CHECK(scaikey_digest(Secret{"ключ-для-подписи"}, 1, "{}") ==
+        "20a371eafbf277aaf59399b6a0943408e7cb181b311bdef30e896ebe5fa19890");
+}
+
+TEST_CASE("what cannot be seen is no part of a secret") {
+  for (const char* text : {"\xC2\x85", "\xC2\xAD", "\xE2\x80\x8B", "\xE2\x80\xA8", "\xE2\x81\xA0",
+                           "\xEF\xBB\xBF", "\xFF", "\t"}) {
+    CHECK(secret_fault("0123456789abcdef" + std::string(text)));
+  }
 }
 
 TEST_CASE("why a secret is refused never repeats it") {
