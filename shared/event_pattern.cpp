@@ -1,6 +1,7 @@
 #include "shared/event_pattern.h"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 namespace webhookd {
@@ -33,6 +34,24 @@ std::size_t edit_distance(std::string_view from, std::string_view to) {
   return row[to.size()];
 }
 
+std::optional<std::string> best_within(std::size_t distance_allowed, std::string_view word,
+                                       std::span<const std::string> candidates) {
+  // A longer word is no event type, and the distance costs the product of the lengths.
+  if (word.size() > 2 * kMaxEventType) return std::nullopt;
+  const std::string* best = nullptr;
+  std::size_t best_distance = distance_allowed;
+  for (const std::string& candidate : candidates) {
+    const std::size_t distance = edit_distance(word, candidate);
+    if (distance > best_distance) continue;
+    const bool tie = best != nullptr && distance == best_distance;
+    if (tie && *best <= candidate) continue;
+    best = &candidate;
+    best_distance = distance;
+  }
+  if (best == nullptr) return std::nullopt;
+  return *best;
+}
+
 }  // namespace
 
 bool is_event_type(std::string_view text) {
@@ -57,20 +76,11 @@ bool pattern_matches(std::string_view pattern, std::string_view event_type) {
 }
 
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates) {
-  // A longer word is no event type, and the distance costs the product of the lengths.
-  if (word.size() > 2 * kMaxEventType) return std::nullopt;
-  const std::string* best = nullptr;
-  std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3);
-  for (const std::string& candidate : candidates) {
-    const std::size_t distance = edit_distance(word, candidate);
-    if (distance > best_distance) continue;
-    const bool tie = best != nullptr && distance == best_distance;
-    if (tie && *best <= candidate) continue;
-    best = &candidate;
-    best_distance = distance;
-  }
-  if (best == nullptr) return std::nullopt;
-  return *best;
+  return best_within(std::max<std::size_t>(2, word.size() / 3), word, candidates);
+}
+
+std::optional<std::string> closest(std::string_view word, std::span<const std::string> candidates) {
+  return best_within(std::numeric_limits<std::size_t>::max(), word, candidates);
 }
 
 }  // namespace webhookd

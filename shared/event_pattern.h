@@ -19,4 +19,8 @@ bool pattern_matches(std::string_view pattern, std::string_view event_type);
 // The candidate that a person most likely meant, by edit distance; absent when none is near.
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates);
 
+// The same however far it is; absent for a word that is no slip of any event type's name, being
+// more than twice as long as one may be.
+std::optional<std::string> closest(std::string_view word, std::span<const std::string> candidates);
+
 }  // namespace webhookd

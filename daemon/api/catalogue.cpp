@@ -4,6 +4,7 @@
 #include <chrono>
 #include <stdexcept>
 
+#include "api/message_syntax.h"
 #include "observe/log.h"
 #include "shared/event_pattern.h"
 
@@ -11,6 +12,7 @@ namespace webhookd {
 namespace {
 
 constexpr std::chrono::seconds kLoadEvery{1};
+constexpr std::string_view kOwnTypes = "webhook.";
 
 std::shared_ptr<const EventSchema> compile(const EventType& type) {
   if (!type.schema) return nullptr;
@@ -84,22 +86,17 @@ bool Catalogue::is_matched(std::string_view pattern) {
   return false;
 }
 
-std::string Catalogue::unknown_type_text(std::string_view name) {
-  return "unknown event type" + did_you_mean(name, Patterns::no);
-}
-
-std::string Catalogue::unmatched_pattern_text(std::string_view pattern) {
-  return "the pattern matches no known event type" + did_you_mean(pattern, Patterns::yes);
-}
-
-std::string Catalogue::did_you_mean(std::string_view word, Patterns patterns) {
+std::string Catalogue::did_you_mean(std::string_view word, Candidates candidates) {
   std::vector<std::string> known;
   for (const auto& [type, entry] : *snapshot()) {
+    if (candidates == Candidates::published_types && type.starts_with(kOwnTypes)) continue;
     known.push_back(type);
-    if (patterns == Patterns::yes) known.push_back(type.substr(0, type.rfind('.')) + ".*");
+    if (candidates == Candidates::patterns) {
+      known.push_back(type.substr(0, type.rfind('.')) + ".*");
+    }
   }
-  const auto near = nearest(word, known);
-  return near ? "; did you mean '" + *near + "'?" : "";
+  const auto meant = closest(lower_case(word), known);
+  return meant ? "; did you mean '" + *meant + "'?" : "";
 }
 
 void Catalogue::invalidate() {

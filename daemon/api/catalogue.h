@@ -36,24 +36,23 @@ class Catalogue {
   // Whether a pattern matches any type; looks into the store as find() does.
   bool is_matched(std::string_view pattern);
 
-  // "unknown event type" and the nearest known one.
-  std::string unknown_type_text(std::string_view name);
-  // The same for a pattern, "user.*" being as near as a type.
-  std::string unmatched_pattern_text(std::string_view pattern);
+  // What may be meant: types that callers publish, all types, or "user.*" as well as a type.
+  enum class Candidates { published_types, types, patterns };
+  // "; did you mean 'user.created'?", the end of a sentence that refuses `word`. Empty for a word
+  // that is far too long to be meant as any.
+  std::string did_you_mean(std::string_view word, Candidates candidates);
 
   // What is in memory is out of date.
   void invalidate();
 
  private:
   using Entries = std::map<std::string, Entry, std::less<>>;
-  enum class Patterns { yes, no };
   using Snapshot = std::shared_ptr<const Entries>;
 
   Snapshot snapshot();
   // A newer snapshot when one may be had now, else null.
   Snapshot refreshed();
   Snapshot load();
-  std::string did_you_mean(std::string_view word, Patterns patterns);
 
   Store& store_;
   const Clock& clock_;

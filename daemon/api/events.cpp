@@ -13,6 +13,7 @@ namespace webhookd {
 namespace {
 
 constexpr TextRule kId{1, 255};
+constexpr auto kMeant = Catalogue::Candidates::published_types;
 
 // The checked parts of a publish body that have to be looked at again.
 struct PublishBody {
@@ -30,11 +31,15 @@ std::shared_ptr<const EventSchema> read_event_type(Fields& fields, Catalogue& ca
   }
   if (!is_event_type(*type.value)) {
     fields.refuse("event_type",
-                  "an event type is dot-separated words of a-z, 0-9 and _, at most 100 characters");
+                  "an event type is dot-separated words of a-z, 0-9 and _, at most 100 characters" +
+                      catalogue.did_you_mean(*type.value, kMeant));
     return nullptr;
   }
   const auto entry = catalogue.find(*type.value);
-  if (!entry) fields.refuse("event_type", catalogue.unknown_type_text(*type.value));
+  if (!entry) {
+    fields.refuse("event_type",
+                  "unknown event type" + catalogue.did_you_mean(*type.value, kMeant));
+  }
   return entry ? entry->schema : nullptr;
 }
 

@@ -23,7 +23,9 @@ TestBody parse_test(const CanonicalObject& object, Catalogue& catalogue) {
   if (const auto type = fields.text("event_type", Presence::nullable, {}); type.value) {
     body.event_type = *type.value;
     if (!catalogue.find(body.event_type)) {
-      fields.refuse("event_type", catalogue.unknown_type_text(body.event_type));
+      fields.refuse("event_type",
+                    "unknown event type" +
+                        catalogue.did_you_mean(body.event_type, Catalogue::Candidates::types));
     }
   }
   if (auto document = fields.object_text("data", Presence::nullable); document.value) {

@@ -42,12 +42,13 @@ void read_url(Fields& fields, Presence presence, const WebhookRules& rules, Faul
 }
 
 std::optional<std::string> pattern_fault(const std::string& pattern, Catalogue& catalogue) {
-  if (!is_event_pattern(pattern)) {
-    return "a pattern is an event type of dot-separated words of a-z, 0-9 and _, such a beginning "
-           "followed by .*, or *";
-  }
-  if (catalogue.is_matched(pattern)) return std::nullopt;
-  return catalogue.unmatched_pattern_text(pattern);
+  const bool is_pattern = is_event_pattern(pattern);
+  if (is_pattern && catalogue.is_matched(pattern)) return std::nullopt;
+  const std::string why =
+      is_pattern ? "the pattern matches no known event type"
+                 : "a pattern is an event type of dot-separated words of a-z, 0-9 and _, such a "
+                   "beginning followed by .*, or *";
+  return why + catalogue.did_you_mean(pattern, Catalogue::Candidates::patterns);
 }
 
 void read_events(Fields& fields, Presence presence, Catalogue& catalogue, Faults& faults,

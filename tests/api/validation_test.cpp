@@ -70,6 +70,24 @@ TEST_CASE("a pattern that matches nothing hears the nearest pattern or type") {
   CHECK_THAT(says("user.creatd"), Catch::Contains("did you mean 'user.created'?"));
 }
 
+TEST_CASE("a text that is no pattern, or far from all, hears the nearest one too") {
+  ApiFixture api;
+  const auto says = [&](const char* pattern) { return create_with(api, {{"events", {pattern}}}); };
+  for (const char* pattern : {"User.Created", "user..created", "user.created.", "user.create d"}) {
+    INFO(pattern);
+    CHECK_THAT(says(pattern), Catch::Contains("or *; did you mean 'user.created'?"));
+  }
+  for (const char* pattern : {"USER.*", "use*", "user.", "user"}) {
+    INFO(pattern);
+    CHECK_THAT(says(pattern), Catch::Contains("; did you mean 'user.*'?"));
+  }
+  for (const char* pattern : {"foo.bar", "user.signup", "mfa.*", "login_failed"}) {
+    INFO(pattern);
+    CHECK_THAT(says(pattern), Catch::Contains("no known event type; did you mean '"));
+  }
+  CHECK_THAT(says("login_failed"), Catch::Contains("did you mean 'auth.login_failed'?"));
+}
+
 TEST_CASE("faults of the path and of the query are told together") {
   ApiFixture api;
   const std::string webhook = kWebhooks + "/" + api.create();

@@ -73,6 +73,15 @@ TEST_CASE("nothing is near to what is something else") {
   CHECK_FALSE(nearest(std::string(100'000, 'a'), kTypes));
 }
 
+TEST_CASE("the closest is found however far it is, but for a text that is no name") {
+  CHECK(closest("user.craeted", kTypes) == "user.created");
+  CHECK(closest("created", kTypes) == "user.created");
+  CHECK(closest("invoice.paid", kTypes));
+  CHECK(closest("", kTypes));
+  CHECK_FALSE(closest("user.created", std::vector<std::string>{}));
+  CHECK_FALSE(closest(std::string(100'000, 'a'), kTypes));
+}
+
 TEST_CASE("a short word may differ in two letters, a long one in a third") {
   CHECK(nearest("ab", std::vector<std::string>{"cd"}) == "cd");
   CHECK_FALSE(nearest("ab", std::vector<std::string>{"cde"}));
