@@ -1,7 +1,5 @@
 #include "api/event_schema.h"
 
-#include <re2/re2.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -11,19 +9,8 @@
 #include <set>
 #include <stdexcept>
 
-// Not ours to fix: its headers do not survive our warnings.
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wconversion"
-#pragma GCC diagnostic ignored "-Wshadow"
-#pragma GCC diagnostic ignored "-Wold-style-cast"
-#pragma GCC diagnostic ignored "-Wpedantic"
-#include <valijson/adapters/nlohmann_json_adapter.hpp>
-#include <valijson/constraint_builder.hpp>
-#include <valijson/constraints/concrete_constraints.hpp>
-#include <valijson/schema.hpp>
-#include <valijson/schema_parser.hpp>
-#include <valijson/validator.hpp>
-#pragma GCC diagnostic pop
+#include "api/schema_keywords.h"
+#include "api/valijson.h"
 
 namespace webhookd {
 namespace {
@@ -39,77 +26,22 @@ constexpr std::size_t kMaxUniqueItems = 1000;
 // Every error costs memory before it is looked at.
 constexpr std::size_t kMaxExplainedBytes = 64 * 1024;
 constexpr std::size_t kMaxSchemaFaults = 20;
+// Each is compared with each.
+constexpr std::size_t kMaxSchemaErrors = 200;
 constexpr std::size_t kMaxSchemaBytes = 64 * 1024;
 // With every reference replaced by what it points at: bounds what validating can cost.
 constexpr std::size_t kMaxSchemaParts = 100'000;
-// What "pattern" becomes, so that PatternConstraint gets it in place of the validator.
-constexpr const char* kPatternKeyword = "webhookd:pattern";
-
-// "pattern" in time that is linear in the text, whoever wrote the pattern.
-class PatternConstraint final : public valijson::constraints::PolyConstraint {
- public:
-  explicit PatternConstraint(const std::string& pattern) {
-    re2::RE2::Options options;
-    options.set_log_errors(false);
-    pattern_ = std::make_shared<const re2::RE2>(pattern, options);
-    if (!pattern_->ok()) {
-      throw std::invalid_argument("the pattern '" + pattern +
-                                  "' cannot be used: " + pattern_->error());
-    }
-  }
-
-  bool validate(const valijson::adapters::Adapter& target, const std::vector<std::string>& context,
-                valijson::ValidationResults* results) const override {
-    if (!target.isString() || re2::RE2::PartialMatch(target.asString(), *pattern_)) return true;
-    if (results != nullptr) {
-      results->pushError(context, "Failed to match regex specified by 'pattern' constraint.");
-    }
-    return false;
-  }
-
- private:
-  valijson::constraints::Constraint* cloneInto(void* place) const override {
-    return new (place) PatternConstraint(*this);
-  }
-  std::size_t sizeOf() const override { return sizeof(PatternConstraint); }
-
-  std::shared_ptr<const re2::RE2> pattern_;
-};
-
-class PatternBuilder final : public valijson::ConstraintBuilder {
- public:
-  valijson::constraints::Constraint* make(const valijson::adapters::Adapter& value) const override {
-    return new PatternConstraint(value.asString());
-  }
-};
-
-// Data and not schemas: what looks like a keyword in there is none.
-bool holds_data(const std::string& keyword) {
-  return keyword == "enum" || keyword == "const" || keyword == "default" || keyword == "examples";
-}
-
-void take_over_patterns(AnyJson& node) {
-  if (!node.is_structured()) return;
-  if (node.is_object()) {
-    if (node.contains("patternProperties")) {
-      throw std::invalid_argument("patternProperties cannot be used here");
-    }
-    const auto pattern = node.find("pattern");
-    if (pattern != node.end() && pattern->is_string()) {
-      node[kPatternKeyword] = *pattern;
-      node.erase("pattern");
-    }
-  }
-  for (auto& [name, member] : node.items()) {
-    if (!node.is_object() || !holds_data(name)) take_over_patterns(member);
-  }
-}
 
 // A whole number is an integer however it is written, and however large (JSON Schema 6.3); one
 // beyond 64 bits is compared as the largest of these.
 class IntegerKeeper : public nlohmann::detail::json_sax_dom_parser<AnyJson> {
  public:
   using json_sax_dom_parser::json_sax_dom_parser;
+  bool number_unsigned(std::uint64_t value) {
+    // The validator takes one beyond the signed range for a negative number.
+    constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
+    return json_sax_dom_parser::number_unsigned(std::min(value, kMost));
+  }
   bool number_float(double value, const std::string& text) {
     constexpr double kBeyond = 9.2e18;
     if (std::trunc(value) != value) return json_sax_dom_parser::number_float(value, text);
@@ -220,16 +152,73 @@ Loc place(const Loc& base, const std::vector<std::string>& context, const AnyJso
   return loc;
 }
 
-std::string input_at(const Loc& loc, std::size_t base_size, const AnyJson& document) {
-  const AnyJson* node = &document;
+// The value at `loc` of the canonical document that is at the first `base_size` parts of it.
+std::string_view input_at(const Loc& loc, std::size_t base_size, std::string_view document) {
+  std::string_view value = document;
   for (std::size_t i = base_size; i < loc.size(); ++i) {
-    if (const auto* name = std::get_if<std::string>(&loc[i])) {
-      node = &node->at(*name);
-    } else {
-      node = &(*node)[static_cast<std::size_t>(std::get<std::int64_t>(loc[i]))];
+    const std::vector<std::string_view> items = canonical_items(value);
+    if (const auto* index = std::get_if<std::int64_t>(&loc[i])) {
+      value = items.at(static_cast<std::size_t>(*index));
+      continue;
     }
+    const std::string start = canonical_string(std::get<std::string>(loc[i])) + ":";
+    const auto member =
+        std::ranges::find_if(items, [&](std::string_view item) { return item.starts_with(start); });
+    if (member != items.end()) value = member->substr(start.size());
   }
-  return node->dump();
+  return value;
+}
+
+using SchemaError = valijson::ValidationResults::Error;
+
+// A sentence that only says that there is something wrong further in.
+bool is_summary(const SchemaError& error) {
+  return error.description.starts_with("Failed to validate item #") ||
+         error.description.starts_with("Failed to validate against");
+}
+
+// Whether `detail` is what `summary` speaks of: an error below it, and at the member or the item
+// that it names. Branches of allOf and its like are judged at the place of the whole.
+bool explains(const SchemaError& detail, const SchemaError& summary) {
+  const std::size_t depth = summary.context.size();
+  if (detail.context.size() < depth ||
+      !std::equal(summary.context.begin(), summary.context.end(), detail.context.begin())) {
+    return false;
+  }
+  if (detail.context.size() == depth) {
+    return !is_summary(detail) &&
+           summary.description.starts_with("Failed to validate against child schema #");
+  }
+  const std::string& step = detail.context[depth];
+  const std::string name = step.substr(1, step.size() - 2);
+  const std::string& text = summary.description;
+  const bool names_member = text.find(" property name '") != std::string::npos;
+  if (names_member) return text.find("'" + name + "'") != std::string::npos;
+  const bool names_item = text.find(" item #") != std::string::npos;
+  return !names_item || text.find("#" + name + " ") != std::string::npos;
+}
+
+// The errors without the summaries of others. Details come before their summaries.
+std::vector<SchemaError> details_of(valijson::ValidationResults& results) {
+  std::vector<SchemaError> errors;
+  SchemaError error;
+  while (errors.size() < kMaxSchemaErrors && results.popError(error)) errors.push_back(error);
+  std::vector<SchemaError> details;
+  std::ranges::copy_if(errors, std::back_inserter(details), [&](const SchemaError& one) {
+    return !is_summary(one) || std::ranges::none_of(errors, [&](const SchemaError& other) {
+      return explains(other, one);
+    });
+  });
+  return details;
+}
+
+// The validator writes every bound with six decimals.
+std::string with_short_bound(std::string text) {
+  const std::size_t point = text.rfind('.');
+  if (!text.starts_with("Expected number ") || point == std::string::npos) return text;
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text;
 }
 
 }  // namespace
@@ -239,18 +228,19 @@ struct EventSchema::Compiled {
   bool matches_text = false;
   bool compares_items = false;
 
-  // False when it found nothing to say.
-  bool explain(const AnyJson& document, const Loc& loc, Faults& faults) const {
+  // Whether anything was found to say about `json`, which is `document`.
+  bool explain(const AnyJson& json, std::string_view document, const Loc& loc,
+               Faults& faults) const {
     valijson::ValidationResults results;
-    valijson::Validator().validate(schema, Adapter(document), &results);
-    const bool found = results.numErrors() > 0;
-    valijson::ValidationResults::Error error;
-    for (std::size_t i = 0; i < kMaxSchemaFaults && results.popError(error); ++i) {
-      const Loc where = place(loc, error.context, document);
-      faults.add(fault::value_error(where, input_at(where, loc.size(), document),
-                                    "the event type's schema says: " + error.description));
+    valijson::Validator().validate(schema, Adapter(json), &results);
+    const std::vector<SchemaError> details = details_of(results);
+    for (std::size_t i = 0; i < std::min(details.size(), kMaxSchemaFaults); ++i) {
+      const Loc where = place(loc, details[i].context, json);
+      faults.add(fault::value_error(
+          where, std::string(input_at(where, loc.size(), document)),
+          "the event type's schema says: " + with_short_bound(details[i].description)));
     }
-    return found;
+    return !details.empty();
   }
 };
 
@@ -259,9 +249,9 @@ EventSchema::EventSchema(std::string_view text) : compiled_(std::make_unique<Com
   try {
     AnyJson json = AnyJson::parse(text);
     ReferenceWalk(json).walk(json);
-    take_over_patterns(json);
+    take_over_keywords(json);
     valijson::SchemaParser parser(valijson::SchemaParser::kDraft7);
-    parser.addConstraintBuilder(kPatternKeyword, new PatternBuilder);  // the parser deletes it
+    add_taken_over_keywords(parser);
     parser.populateSchema(Adapter(json), compiled_->schema);
     compiled_->matches_text = has_keyword(json, {"format"});
     compiled_->compares_items = has_keyword(json, {"uniqueItems"});
@@ -291,7 +281,8 @@ void EventSchema::check(std::string_view document, const Loc& loc, Faults& fault
   }
   try {
     if (valijson::Validator().validate(compiled_->schema, Adapter(json), nullptr)) return;
-    if (document.size() <= kMaxExplainedBytes && compiled_->explain(json, loc, faults)) return;
+    if (document.size() <= kMaxExplainedBytes && compiled_->explain(json, document, loc, faults))
+      return;
   } catch (const std::exception&) {
     return refuse("the event type's schema cannot be applied to it");
   }

@@ -17,7 +17,9 @@ namespace webhookd {
 // very long strings or arrays. Patterns have RE2's syntax: no look-around, no back-references.
 class EventSchema {
  public:
-  // `text` is a canonical JSON object. Throws std::invalid_argument with a phrase.
+  // `text` is a canonical JSON object. Throws std::invalid_argument with a phrase. Keywords of
+  // later drafts are passed over, as draft 7 has it: unenforced_keyword() finds them before a
+  // schema is taken on.
   explicit EventSchema(std::string_view text);
   ~EventSchema();
   EventSchema(EventSchema&&) noexcept;

@@ -14,32 +14,6 @@ namespace {
 
 using Kind = CanonicalMember::Kind;
 
-// The items of a canonical array, which has no white space. Views into `text`.
-std::vector<std::string_view> items_of(std::string_view text) {
-  std::vector<std::string_view> items;
-  int depth = 0;
-  bool in_string = false;
-  std::size_t start = 1;
-  for (std::size_t i = 1; i + 1 < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '[' || c == '{') {
-      ++depth;
-    } else if (c == ']' || c == '}') {
-      --depth;
-    } else if (c == ',' && depth == 0) {
-      items.push_back(text.substr(start, i - start));
-      start = i + 1;
-    }
-  }
-  if (text.size() > 2) items.push_back(text.substr(start, text.size() - 1 - start));
-  return items;
-}
-
 std::string bound_text(double bound) { return fmt::format("{}", bound); }
 
 struct Number {
@@ -129,6 +103,32 @@ std::optional<Timestamp> read_time(std::string_view text, const Loc& loc, Faults
         loc, json_quoted(text), "an RFC 3339 time with an offset is needed: 2026-11-23T09:00:00Z"));
   }
   return time;
+}
+
+// Canonical text has no white space.
+std::vector<std::string_view> canonical_items(std::string_view text) {
+  std::vector<std::string_view> items;
+  int depth = 0;
+  bool in_string = false;
+  std::size_t start = 1;
+  for (std::size_t i = 1; i + 1 < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      ++depth;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    } else if (c == ',' && depth == 0) {
+      items.push_back(text.substr(start, i - start));
+      start = i + 1;
+    }
+  }
+  if (text.size() > 2) items.push_back(text.substr(start, text.size() - 1 - start));
+  return items;
 }
 
 const CanonicalMember* Fields::member(std::string_view name) const {
@@ -237,7 +237,7 @@ Given<std::vector<CanonicalMember>> Fields::list(std::string_view name, Presence
   Given<std::vector<CanonicalMember>> given;
   const auto* found = open(name, presence, fault::Type::list, Kind::array, given.sent);
   if (found == nullptr) return given;
-  const std::vector<std::string_view> items = items_of(found->text);
+  const std::vector<std::string_view> items = canonical_items(found->text);
   if (items.size() < least) {
     faults_.add(fault::list_too_short(loc_of(name), found->text, least, items.size()));
     return given;

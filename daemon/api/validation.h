@@ -69,6 +69,10 @@ std::optional<std::int64_t> read_integer(const CanonicalMember& member, const Lo
                                          const IntegerRange& range, Faults& faults);
 std::optional<Timestamp> read_time(std::string_view text, const Loc& loc, Faults& faults);
 
+// The items of a canonical array, or the members ("name":value) of a canonical object. Views into
+// `text`.
+std::vector<std::string_view> canonical_items(std::string_view text);
+
 // The fields of one object. The object must outlive it.
 class Fields {
  public:
