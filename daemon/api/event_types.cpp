@@ -7,6 +7,7 @@
 #include "api/query.h"
 #include "api/request_body.h"
 #include "api/resources.h"
+#include "api/schema_keywords.h"
 #include "shared/event_pattern.h"
 
 namespace webhookd {
@@ -42,6 +43,18 @@ void read_name(Fields& fields, EventType& type) {
   type.name = *name.value;
 }
 
+// A schema that is there already goes on as it was, a new one must be enforced as a whole.
+std::optional<std::string> schema_fault(const std::string& schema) {
+  try {
+    static_cast<void>(EventSchema(schema));
+  } catch (const std::invalid_argument& fault) {
+    return fault.what();
+  }
+  const auto keyword = unenforced_keyword(nlohmann::json::parse(schema));
+  if (!keyword) return std::nullopt;
+  return "it is read as draft 7, which does not enforce this " + *keyword;
+}
+
 EventType parse_event_type(const CanonicalObject& object) {
   Faults faults;
   Fields fields(object, {std::string("body")}, faults);
@@ -54,10 +67,8 @@ EventType parse_event_type(const CanonicalObject& object) {
   type.resource_type = fields.text("resource_type", Presence::nullable, {1, 100}).value;
   type.schema = fields.object_text("schema", Presence::nullable).value;
   if (type.schema) {
-    try {
-      static_cast<void>(EventSchema(*type.schema));
-    } catch (const std::invalid_argument& fault) {
-      fields.refuse("schema", std::string("this is no usable JSON Schema: ") + fault.what());
+    if (const auto why = schema_fault(*type.schema)) {
+      fields.refuse("schema", "this is no usable JSON Schema: " + *why);
     }
   }
   fields.refuse_unknown();
