@@ -4,104 +4,21 @@
 
 #include <nlohmann/json.hpp>
 
-#include "shared/model.h"
+#include "api/shown_input.h"
 
 namespace webhookd {
 namespace {
 
-constexpr std::size_t kMaxInput = 1024;
+constexpr std::size_t kMaxLocName = 1024;
 // A megabyte of unknown fields must not become ten of answer.
 constexpr std::size_t kMaxFaults = 100;
-
-// Sorted members, as canonical text has them. An ordered_json finds a member in linear time, and
-// the text is a stranger's.
-using AnyJson = nlohmann::json;
-
-std::string text_of(const AnyJson& value) {
-  return value.dump(-1, ' ', false, AnyJson::error_handler_t::replace);
-}
-
-void mask_leaves(AnyJson& value) {
-  if (value.is_structured()) {
-    for (AnyJson& item : value) mask_leaves(item);
-  } else if (!value.is_null()) {
-    value = kMasked;
-  }
-}
-
-void mask_strings(AnyJson& value) {
-  if (value.is_object()) return mask_leaves(value);
-  if (value.is_array()) {
-    for (AnyJson& item : value) mask_strings(item);
-  } else if (value.is_string()) {
-    value = kMasked;
-  }
-}
-
-void mask_members(AnyJson& value) {
-  if (value.is_array()) {
-    for (AnyJson& item : value) mask_members(item);
-  }
-  if (!value.is_object()) return;
-  for (auto& [name, member] : value.items()) {
-    if (name == "secret") {
-      member = kMasked;
-    } else if (name == "headers") {
-      mask_strings(member);
-    } else {
-      mask_members(member);
-    }
-  }
-}
-
-std::string cut(const AnyJson& value, std::string text) {
-  if (text.size() <= kMaxInput) return text;
-  std::string kept = value.is_string() ? value.get<std::string>() : std::move(text);
-  if (kept.size() > kMaxInput) {
-    std::size_t end = kMaxInput;
-    while (end > 0 && (static_cast<unsigned char>(kept[end]) & 0xC0U) == 0x80U) --end;
-    kept.resize(end);
-  }
-  return json_quoted(kept);
-}
-
-bool is_name(const LocPart& part, std::string_view name) {
-  const auto* text = std::get_if<std::string>(&part);
-  return text != nullptr && *text == name;
-}
-
-enum class Sensitive { no, itself, its_strings };
-
-Sensitive sensitivity(const Loc& loc) {
-  for (std::size_t i = 0; i < loc.size(); ++i) {
-    if (is_name(loc[i], "secret")) return Sensitive::itself;
-    if (is_name(loc[i], "headers")) {
-      return i + 1 < loc.size() ? Sensitive::itself : Sensitive::its_strings;
-    }
-  }
-  return Sensitive::no;
-}
-
-std::string shown_input(const Fault& fault) {
-  const Sensitive sensitive = sensitivity(fault.loc);
-  if (sensitive == Sensitive::itself) return json_quoted(kMasked);
-  const bool may_hold = fault.input.find("\"secret\"") != std::string::npos ||
-                        fault.input.find("\"headers\"") != std::string::npos;
-  if (sensitive == Sensitive::no && !may_hold && fault.input.size() <= kMaxInput) {
-    return fault.input;  // digit for digit
-  }
-  AnyJson value = AnyJson::parse(fault.input, nullptr, false);
-  if (sensitive == Sensitive::its_strings) mask_strings(value);
-  mask_members(value);
-  return cut(value, text_of(value));
-}
 
 std::string loc_text(const Loc& loc) {
   std::string text = "[";
   for (const LocPart& part : loc) {
     if (text.size() > 1) text += ',';
     if (const auto* name = std::get_if<std::string>(&part)) {
-      text += json_quoted(std::string_view(*name).substr(0, kMaxInput));
+      text += json_quoted(std::string_view(*name).substr(0, kMaxLocName));
     } else {
       text += std::to_string(std::get<std::int64_t>(part));
     }
@@ -112,7 +29,7 @@ std::string loc_text(const Loc& loc) {
 std::string fault_text(const Fault& fault) {
   std::string text =
       fmt::format(R"({{"type":{},"loc":{},"msg":{},"input":{})", json_quoted(fault.type),
-                  loc_text(fault.loc), json_quoted(fault.msg), shown_input(fault));
+                  loc_text(fault.loc), json_quoted(fault.msg), shown_input(fault.input, fault.loc));
   if (!fault.ctx.empty()) text += ",\"ctx\":" + fault.ctx;
   return text + "}";
 }
@@ -124,7 +41,9 @@ Loc operator/(Loc loc, LocPart part) {
   return loc;
 }
 
-std::string json_quoted(std::string_view text) { return text_of(AnyJson(text)); }
+std::string json_quoted(std::string_view text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
 HttpResponse error_response(const ApiError& error) {
   HttpResponse response;

