@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 
+#include "api/message_syntax.h"
 #include "shared/encoding.h"
 
 namespace webhookd {
 namespace {
 
-// Keeps page × per_page within 32 bits, and is far beyond what anyone leafs through.
-constexpr std::int64_t kMaxPage = 10'000'000;
 constexpr std::int64_t kMaxPerPage = 200;
 
 Loc query_loc(std::string_view name) { return {std::string("query"), std::string(name)}; }
@@ -23,8 +23,10 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
   std::int64_t value = 0;
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc{} || stop != end) return std::nullopt;
-  return value;
+  if (stop != end || error == std::errc::invalid_argument) return std::nullopt;
+  if (error == std::errc{}) return value;
+  using Limits = std::numeric_limits<std::int64_t>;
+  return text.starts_with('-') ? Limits::min() : Limits::max();
 }
 
 std::string encode_cursor(std::int64_t last_id) {
@@ -82,12 +84,13 @@ std::optional<Timestamp> Query::time(std::string_view name) {
 }
 
 bool Query::flag(std::string_view name) {
-  static constexpr std::array<std::string_view, 5> kTrue{"true", "1", "yes", "on", "True"};
-  static constexpr std::array<std::string_view, 5> kFalse{"false", "0", "no", "off", "False"};
+  static constexpr std::array<std::string_view, 6> kTrue{"true", "1", "yes", "on", "t", "y"};
+  static constexpr std::array<std::string_view, 6> kFalse{"false", "0", "no", "off", "f", "n"};
   const std::string* text = find(name);
   if (text == nullptr) return false;
-  if (std::find(kTrue.begin(), kTrue.end(), *text) != kTrue.end()) return true;
-  if (std::find(kFalse.begin(), kFalse.end(), *text) == kFalse.end()) {
+  const std::string spelled = lower_case(*text);
+  if (std::find(kTrue.begin(), kTrue.end(), spelled) != kTrue.end()) return true;
+  if (std::find(kFalse.begin(), kFalse.end(), spelled) == kFalse.end()) {
     faults_.add(fault::literal_error(query_loc(name), json_quoted(*text), {"true", "false"}));
   }
   return false;
@@ -95,7 +98,9 @@ bool Query::flag(std::string_view name) {
 
 PageRequest Query::page() {
   PageRequest page;
-  page.page = static_cast<int>(integer("page", {1, kMaxPage}).value_or(page.page));
+  const auto number = integer("page", {1, std::numeric_limits<std::int64_t>::max()});
+  constexpr std::int64_t kLastPage = std::numeric_limits<int>::max();
+  page.page = static_cast<int>(std::min(number.value_or(page.page), kLastPage));
   page.per_page = static_cast<int>(integer("per_page", {1, kMaxPerPage}).value_or(page.per_page));
   return page;
 }
@@ -103,13 +108,14 @@ PageRequest Query::page() {
 std::optional<std::pair<int, int>> Query::response_status(std::string_view name) {
   const std::string* text = find(name);
   if (text == nullptr) return std::nullopt;
-  if (*text == "none") return std::pair{0, 0};
-  const bool leads = text->size() == 3 && (*text)[0] >= '1' && (*text)[0] <= '5';
-  if (leads && text->ends_with("xx")) {
-    const int first = ((*text)[0] - '0') * 100;
+  const std::string wanted = lower_case(*text);
+  if (wanted == "none") return std::pair{0, 0};
+  const bool leads = wanted.size() == 3 && wanted[0] >= '1' && wanted[0] <= '5';
+  if (leads && wanted.ends_with("xx")) {
+    const int first = (wanted[0] - '0') * 100;
     return std::pair{first, first + 99};
   }
-  const auto status = leads ? parse_integer(*text) : std::nullopt;
+  const auto status = leads ? parse_integer(wanted) : std::nullopt;
   if (status) return std::pair{static_cast<int>(*status), static_cast<int>(*status)};
   refuse(name, "a status like 500, a class like 5xx, or none is needed");
   return std::nullopt;

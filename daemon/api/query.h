@@ -27,11 +27,12 @@ class Query {
   std::optional<std::string> literal(std::string_view name,
                                      const std::vector<std::string_view>& expected);
   std::optional<Timestamp> time(std::string_view name);
-  // "true" or "false", and the spellings that FastAPI takes; absent means false.
+  // "true" or "false" in any of the spellings that FastAPI takes; absent means false.
   bool flag(std::string_view name);
-  // `page` and `per_page` with the contract's bounds and defaults.
+  // `page` and `per_page` with the contract's bounds and defaults; a page beyond all that there
+  // can be becomes the last that can be named.
   PageRequest page();
-  // "500" -> {500, 500}, "5xx" -> {500, 599}, "none" -> {0, 0}.
+  // "500" -> {500, 500}, "5xx" or "5XX" -> {500, 599}, "none" -> {0, 0}.
   std::optional<std::pair<int, int>> response_status(std::string_view name);
   // What encode_cursor() made.
   std::optional<DeliveryId> cursor(std::string_view name);
@@ -48,7 +49,8 @@ class Query {
 // Opaque to callers.
 std::string encode_cursor(std::int64_t last_id);
 
-// A whole number as a path or query spells it; absent when it is none, or beyond 64 bits.
+// A whole number as a path or query spells it; absent when it is none. One beyond 64 bits becomes
+// the nearest that fits.
 std::optional<std::int64_t> parse_integer(std::string_view text);
 
 }  // namespace webhookd

@@ -281,47 +281,6 @@ TEST_CASE("nesting of any depth, lone surrogates and broken UTF-8 are invalid JS
   }
 }
 
-TEST_CASE("query integers are parsed from their text") {
-  ApiFixture api;
-  CHECK(api.send("GET", kWebhooks + "?page=x").response.body ==
-        detail(R"({"type":"int_parsing","loc":["query","page"],)"
-               R"("msg":"Input should be a valid integer, unable to parse string as an integer",)"
-               R"("input":"x"})"));
-  CHECK(
-      api.send("GET", kWebhooks + "?page=0").response.body ==
-      detail(R"({"type":"greater_than_equal","loc":["query","page"],)"
-             R"("msg":"Input should be greater than or equal to 1","input":"0","ctx":{"ge":1}})"));
-  CHECK(api.send("GET", kWebhooks + "?per_page=1000000000").response.body ==
-        detail(R"({"type":"less_than_equal","loc":["query","per_page"],)"
-               R"("msg":"Input should be less than or equal to 200","input":"1000000000",)"
-               R"("ctx":{"le":200}})"));
-  for (const char* text : {"", "1e9", "+-1", "++1", "0x1", "1.0", "99999999999999999999"}) {
-    INFO(text);
-    const Reply reply = api.send("GET", kWebhooks + "?per_page=" + text);
-    CHECK(reply.fault_types() == std::vector<std::string>{"int_parsing"});
-  }
-}
-
-TEST_CASE("a delivery id that is no integer is a fault of the path") {
-  ApiFixture api;
-  const std::string id = api.create();
-  for (const char* text : {"abc", "99999999999999999999", "1;DROP"}) {
-    const Reply reply = api.send("GET", kWebhooks + "/" + id + "/deliveries/" + text);
-    CHECK(reply.status == 422);
-    CHECK(reply.response.body ==
-          detail(R"({"type":"int_parsing","loc":["path","delivery_id"],)"
-                 R"("msg":"Input should be a valid integer, unable to parse string as an integer",)"
-                 R"("input":")" +
-                 std::string(text) + R"("})"));
-  }
-}
-
-TEST_CASE("of a repeated query parameter the last one counts, and unknown ones are ignored") {
-  ApiFixture api;
-  CHECK(api.send("GET", kWebhooks + "?page=x&page=1&colour=red").status == 200);
-  CHECK(api.send("GET", kWebhooks + "?page=1&page=x").status == 422);
-}
-
 TEST_CASE("all faults of a request are told at once") {
   ApiFixture api;
   const Reply reply = api.send("POST", kWebhooks, R"({
