@@ -97,9 +97,12 @@ bool is_token(std::string_view text) {
 
 bool is_request_id(std::string_view text) {
   constexpr std::size_t kMaxRequestId = 128;
+  // What would end a value in logs, or make two of one header.
+  static constexpr std::string_view kUnsafe = "\"'\\,;";
   return !text.empty() && text.size() <= kMaxRequestId &&
-         std::all_of(text.begin(), text.end(),
-                     [](char c) { return is_alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return c > ' ' && c <= '~' && kUnsafe.find(c) == std::string_view::npos;
+         });
 }
 
 std::string lower_case(std::string_view text) {

@@ -58,7 +58,8 @@ std::optional<Target> parse_target(std::string_view target);
 bool is_token(std::string_view text);
 bool is_token_character(char c);
 
-// What a caller may choose as X-Request-ID: 1...128 of [A-Za-z0-9._-].
+// What a caller may choose as X-Request-ID: 1...128 visible ASCII characters without quotes,
+// backslash, comma and semicolon.
 bool is_request_id(std::string_view text);
 
 // ASCII only.

@@ -374,6 +374,12 @@ TEST_CASE("a caller's request id is taken when it is sane, even from a refused r
     return collector.request_id();
   };
   CHECK(id_of("aZ0._-") == "aZ0._-");
+  for (const char* id : {"req:1", "Root=1-5759e988-bd862e3fe1be46a994272793", "a/b+c==", "~!#"}) {
+    CHECK(id_of(id) == id);
+  }
+  for (const char* id : {"a,b", "a;b", "a'b", "a\\b", "a\tb", "caf\xC3\xA9"}) {
+    CHECK(id_of(id).empty());
+  }
   CHECK(id_of(std::string(128, 'a')) == std::string(128, 'a'));
   CHECK(id_of(std::string(129, 'a')).empty());
   CHECK(id_of("a b").empty());
