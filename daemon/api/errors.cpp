@@ -122,6 +122,8 @@ Fault wrong_type(Type type, Loc loc, std::string input) {
         return {"list_type", "list"};
       case Type::dictionary:
         return {"dict_type", "dictionary"};
+      case Type::model:
+        return {"model_attributes_type", "dictionary or object to extract fields from"};
     }
     return {"", ""};
   }();
@@ -191,12 +193,6 @@ Fault url_scheme(Loc loc, std::string input) {
 
 Fault extra_forbidden(Loc loc, std::string input) {
   return {"extra_forbidden", std::move(loc), "Extra inputs are not permitted", std::move(input),
-          ""};
-}
-
-Fault model_attributes_type(Loc loc, std::string input) {
-  return {"model_attributes_type", std::move(loc),
-          "Input should be a valid dictionary or object to extract fields from", std::move(input),
           ""};
 }
 

@@ -69,7 +69,8 @@ std::string json_quoted(std::string_view text);
 // One for each row of the contract's table. `input` is JSON text.
 namespace fault {
 
-enum class Type { string, integer, number, boolean, list, dictionary };
+// A dictionary has members of any name, a model has fields.
+enum class Type { string, integer, number, boolean, list, dictionary, model };
 
 Fault missing(Loc loc, std::string around);
 Fault wrong_type(Type type, Loc loc, std::string input);
@@ -87,7 +88,6 @@ Fault literal_error(Loc loc, std::string input, const std::vector<std::string_vi
 Fault url_parsing(Loc loc, std::string input, std::string_view why);
 Fault url_scheme(Loc loc, std::string input);
 Fault extra_forbidden(Loc loc, std::string input);
-Fault model_attributes_type(Loc loc, std::string input);
 Fault datetime_parsing(Loc loc, std::string input, std::string_view why);
 Fault json_invalid(std::size_t position, std::string_view why);
 Fault value_error(Loc loc, std::string input, std::string_view why);

@@ -45,7 +45,7 @@ std::shared_ptr<const EventSchema> read_event_type(Fields& fields, Catalogue& ca
 
 // {type, id} of a resource or an actor.
 void read_reference(Fields& fields, std::string_view name, Faults& faults) {
-  const auto members = fields.dictionary(name, Presence::nullable, 10);
+  const auto members = fields.model(name, Presence::nullable);
   if (!members.value) return;
   Fields reference(*members.value, fields.loc_of(name), faults);
   static_cast<void>(reference.text("type", Presence::required, kId));

@@ -48,7 +48,7 @@ CanonicalObject parse_body(const HttpRequest& request, BodyNeed need) {
     if (need == BodyNeed::optional) return {};
     refuse(fault::missing({std::string("body")}, "null"));
   }
-  refuse(fault::model_attributes_type({std::string("body")}, std::move(other.text)));
+  refuse(fault::wrong_type(fault::Type::model, {std::string("body")}, std::move(other.text)));
 }
 
 }  // namespace webhookd

@@ -267,6 +267,14 @@ Given<CanonicalObject> Fields::dictionary(std::string_view name, Presence presen
   return {true, std::move(members)};
 }
 
+Given<CanonicalObject> Fields::model(std::string_view name, Presence presence) {
+  Given<CanonicalObject> given;
+  if (const auto* found = open(name, presence, fault::Type::model, Kind::object, given.sent)) {
+    given = {true, std::get<CanonicalObject>(canonicalize_object(found->text))};
+  }
+  return given;
+}
+
 Given<std::string> Fields::object_text(std::string_view name, Presence presence) {
   Given<std::string> given;
   if (const auto* found = open(name, presence, fault::Type::dictionary, Kind::object, given.sent)) {

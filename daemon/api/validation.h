@@ -93,6 +93,8 @@ class Fields {
                                            std::size_t least, std::size_t most);
   // The members of an object, at most `most`.
   Given<CanonicalObject> dictionary(std::string_view name, Presence presence, std::size_t most);
+  // The members of an object with fields of its own, for a Fields over them.
+  Given<CanonicalObject> model(std::string_view name, Presence presence);
   // Any object, unopened: its canonical text.
   Given<std::string> object_text(std::string_view name, Presence presence);
 
