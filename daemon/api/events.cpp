@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -7,6 +8,7 @@
 #include "api/query.h"
 #include "api/request_body.h"
 #include "api/resources.h"
+#include "shared/encoding.h"
 #include "shared/event_pattern.h"
 
 namespace webhookd {
@@ -20,9 +22,12 @@ struct PublishBody {
   Given<std::string> tenant_id;
   Given<std::string> partner_id;
   std::optional<Timestamp> timestamp;
+  // Why the catalogue does not take it, as it is now. Then it has an event_id and no other fault.
+  Faults refusal;
 };
 
-std::shared_ptr<const EventSchema> read_event_type(Fields& fields, Catalogue& catalogue) {
+std::shared_ptr<const EventSchema> read_event_type(Fields& fields, Catalogue& catalogue,
+                                                   Faults& refusal) {
   const auto type = fields.text("event_type", Presence::required, {});
   if (!type.value) return nullptr;
   if (type.value->starts_with("webhook.")) {
@@ -36,11 +41,11 @@ std::shared_ptr<const EventSchema> read_event_type(Fields& fields, Catalogue& ca
     return nullptr;
   }
   const auto entry = catalogue.find(*type.value);
-  if (!entry) {
-    fields.refuse("event_type",
-                  "unknown event type" + catalogue.did_you_mean(*type.value, kMeant));
-  }
-  return entry ? entry->schema : nullptr;
+  if (entry) return entry->schema;
+  refusal.add(
+      fault::value_error(fields.loc_of("event_type"), fields.member("event_type")->text,
+                         "unknown event type" + catalogue.did_you_mean(*type.value, kMeant)));
+  return nullptr;
 }
 
 // {type, id} of a resource or an actor.
@@ -57,9 +62,11 @@ PublishBody check_publish(const CanonicalObject& object, Catalogue& catalogue) {
   Faults faults;
   Fields fields(object, {std::string("body")}, faults);
   PublishBody body;
-  const auto schema = read_event_type(fields, catalogue);
+  const auto schema = read_event_type(fields, catalogue, body.refusal);
   const auto document = fields.object_text("data", Presence::required);
-  if (schema && document.value) schema->check(*document.value, fields.loc_of("data"), faults);
+  if (schema && document.value) {
+    schema->check(*document.value, fields.loc_of("data"), body.refusal);
+  }
   const auto id = fields.text("event_id", Presence::nullable, {1, 64});
   if (id.value && !is_event_id(*id.value)) {
     fields.refuse("event_id", "an event id consists of A-Z, a-z, 0-9, _ and -");
@@ -70,8 +77,23 @@ PublishBody check_publish(const CanonicalObject& object, Catalogue& catalogue) {
   body.tenant_id = fields.text("tenant_id", Presence::nullable, kId);
   body.partner_id = fields.text("partner_id", Presence::nullable, kId);
   fields.refuse_unknown();
-  faults.check();
+  if (!faults.empty() || !id.value) {
+    body.refusal.append(std::move(faults));
+    body.refusal.check();
+  }
   return body;
+}
+
+// What became of an event that was published before, with nothing stored: all that a call brings
+// is refused when two of its events have one id and different content.
+PublishedEvent judge_repetition(Store& store, const NewEvent& event, Timestamp now) {
+  NewEvent rival = event;
+  rival.content_hash = sha256(event.content_hash);
+  return store.publish(std::array{event, std::move(rival)}, now).events.at(0);
+}
+
+ApiError other_content() {
+  return {409, "Another event with this event_id and other content was accepted before"};
 }
 
 HttpResponse published(const PublishedEvent& event) {
@@ -80,6 +102,21 @@ HttpResponse published(const PublishedEvent& event) {
                                                {"event_type", event.event_type},
                                                {"deliveries", event.deliveries},
                                                {"duplicate", duplicate}});
+}
+
+// An event that the catalogue no longer takes was perhaps accepted when it did.
+HttpResponse publish_refused(Call& call, const NewEvent& event, const Faults& refusal) {
+  const PublishedEvent known = judge_repetition(call.services.store, event, call.now());
+  switch (known.outcome) {
+    case PublishedEvent::Outcome::accepted:
+      refusal.check();
+      break;
+    case PublishedEvent::Outcome::duplicate:
+      break;
+    case PublishedEvent::Outcome::conflict:
+      throw other_content();
+  }
+  return published(known);
 }
 
 HttpResponse publish(Call& call) {
@@ -92,10 +129,9 @@ HttpResponse publish(Call& call) {
   const Timestamp now = call.now();
   const NewEvent event = make_event(std::move(object), binding,
                                     new_event_id(now, call.services.random), body.timestamp, now);
+  if (!body.refusal.empty()) return publish_refused(call, event, body.refusal);
   const PublishResult result = call.services.store.publish({&event, 1}, now);
-  if (!result.stored) {
-    throw ApiError(409, "Another event with this event_id and other content was accepted before");
-  }
+  if (!result.stored) throw other_content();
   if (!result.woken.empty()) call.services.dispatcher.notify(result.woken);
   return published(result.events.at(0));
 }

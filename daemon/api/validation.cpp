@@ -36,6 +36,10 @@ Number integer_of(const std::string& text) {
 
 }  // namespace
 
+void Faults::append(Faults more) {
+  for (Fault& fault : more.faults_) faults_.push_back(std::move(fault));
+}
+
 void Faults::check() const {
   if (!faults_.empty()) throw ValidationError(faults_);
 }

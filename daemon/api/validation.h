@@ -20,6 +20,8 @@ namespace webhookd {
 class Faults {
  public:
   void add(Fault fault) { faults_.push_back(std::move(fault)); }
+  // Behind what is there.
+  void append(Faults more);
   bool empty() const { return faults_.empty(); }
   // Throws ValidationError when there is any.
   void check() const;

@@ -8,8 +8,18 @@ namespace webhookd {
 namespace {
 
 const std::string kPublish = "/api/v1/events";
+const std::string kTypes = "/api/v1/admin/event-types";
 
 Json event_body(const std::string& type) { return {{"event_type", type}, {"data", {{"n", 1}}}}; }
+
+void add_type(ApiFixture& api, const Json& schema) {
+  const Json type = {{"event_type", "order.paid"}, {"schema", schema}};
+  REQUIRE(api.send("POST", kTypes, type.dump()).status == 201);
+}
+
+void remove_type(ApiFixture& api) {
+  REQUIRE(api.send("DELETE", kTypes + "/order.paid").status == 204);
+}
 
 }  // namespace
 
@@ -60,6 +70,52 @@ TEST_CASE("a resource of many members is told which are missing and which are to
   std::vector<std::string> expected(2, "missing");
   expected.resize(13, "extra_forbidden");
   CHECK(api.send("POST", kPublish, body.dump()).fault_types() == expected);
+}
+
+TEST_CASE("an event is a duplicate even when its type is no longer known") {
+  ApiFixture api;
+  add_type(api, nullptr);
+  Json body = event_body("order.paid");
+  body["event_id"] = "evt_1";
+  REQUIRE(api.send("POST", kPublish, body.dump()).status == 202);
+  remove_type(api);
+
+  const Reply again = api.send("POST", kPublish, body.dump());
+  CHECK(again.status == 200);
+  CHECK(again.json["duplicate"] == true);
+  CHECK(again.json["event_id"] == "evt_1");
+
+  Json other = body;
+  other["data"]["n"] = 2;
+  CHECK(api.send("POST", kPublish, other.dump()).status == 409);
+
+  other["surprise"] = 1;
+  CHECK(api.send("POST", kPublish, other.dump()).fault_types() ==
+        std::vector<std::string>{"value_error", "extra_forbidden"});
+}
+
+TEST_CASE("an event is a duplicate even when its schema has become stricter") {
+  ApiFixture api;
+  add_type(api, nullptr);
+  Json body = event_body("order.paid");
+  body["event_id"] = "evt_1";
+  body["tenant_id"] = "t1";
+  REQUIRE(api.send("POST", kPublish, body.dump()).status == 202);
+  remove_type(api);
+  add_type(api, {{"required", {"m"}}});
+  CHECK(api.send("POST", kPublish, body.dump()).status == 200);
+  body["tenant_id"] = "t2";
+  CHECK(api.send("POST", kPublish, body.dump()).status == 422);
+}
+
+TEST_CASE("an event that the catalogue refuses is stored by no repetition") {
+  ApiFixture api;
+  Json body = event_body("order.paid");
+  CHECK(api.send("POST", kPublish, body.dump()).status == 422);
+  body["event_id"] = "evt_1";
+  for (int i = 0; i < 2; ++i) CHECK(api.send("POST", kPublish, body.dump()).status == 422);
+  CHECK(api.send("GET", "/api/v1/admin/events/evt_1").status == 404);
+  CHECK(api.dispatcher.notified.empty());
 }
 
 }  // namespace webhookd
