@@ -72,7 +72,8 @@ std::optional<Catalogue::Entry> Catalogue::find(std::string_view name) {
 
 std::vector<EventType> Catalogue::all() {
   std::vector<EventType> types;
-  for (const auto& [name, entry] : *load()) types.push_back(entry.type);
+  const Snapshot entries = load();  // held: another thread's replaces ours while we read
+  for (const auto& [name, entry] : *entries) types.push_back(entry.type);
   return types;
 }
 
@@ -88,7 +89,8 @@ bool Catalogue::is_matched(std::string_view pattern) {
 
 std::string Catalogue::did_you_mean(std::string_view word, Candidates candidates) {
   std::vector<std::string> known;
-  for (const auto& [type, entry] : *snapshot()) {
+  const Snapshot entries = snapshot();
+  for (const auto& [type, entry] : *entries) {
     if (candidates == Candidates::published_types && type.starts_with(kOwnTypes)) continue;
     known.push_back(type);
     if (candidates == Candidates::patterns) {
