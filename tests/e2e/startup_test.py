@@ -47,6 +47,13 @@ class StartupTest(unittest.TestCase):
         for state in ("/proc/webhookd-state", self.home / "file" / "state", self.home / "file"):
             self.refused(self.run_with(state=state), state)
 
+    def test_a_state_directory_that_was_made_read_only_stays_so(self):
+        state = self.home / "state"
+        state.mkdir(mode=0o555)
+        self.refused(self.run_with(), state, "--state-dir", code=1)
+        self.assertEqual(0o555, state.stat().st_mode & 0o7777)
+        self.assertEqual([], list(state.iterdir()))
+
     def test_a_socket_where_none_can_be(self):
         result = run_webhookd(
             "--dev",

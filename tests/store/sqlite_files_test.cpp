@@ -54,6 +54,20 @@ TEST_CASE("a directory that was open to others is closed to them") {
   CHECK(mode_of(directory.path() / "state") == 0700);
 }
 
+TEST_CASE("a directory that its owner may not write is refused and keeps its mode") {
+  ScratchDirectory directory;
+  const auto state = directory.path() / "state";
+  std::filesystem::create_directory(state);
+  for (const mode_t mode : {0555U, 0500U, 0677U, 0300U}) {
+    ::chmod(state.c_str(), mode);
+    const std::string refusal = refusal_of(directory.path());
+    CHECK_THAT(refusal, Contains(state.string()) && Contains("--state-dir"));
+    CHECK(mode_of(state) == mode);
+    ::chmod(state.c_str(), 0700);
+    CHECK(std::filesystem::is_empty(state));
+  }
+}
+
 TEST_CASE("a second daemon is refused with the first one's pid, and may come after it") {
   ScratchDirectory directory;
   SystemRandom random;

@@ -35,6 +35,8 @@ void make_private_directory(const std::filesystem::path& path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) refuse_errno(path, errno);
   if (!S_ISDIR(info.st_mode)) refuse_errno(path, ENOTDIR);
+  // Who took the owner's own bits away wants nothing to be written here.
+  if ((info.st_mode & 0700) != 0700) refuse_errno(path, EACCES);
   if ((info.st_mode & 07777) != 0700 && ::chmod(path.c_str(), 0700) != 0) {
     refuse_errno(path, errno);
   }
