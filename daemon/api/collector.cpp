@@ -139,7 +139,7 @@ void Collector::note_header(const HeaderLine& header) {
     chunked_ = equal_ignoring_case(header.value, "chunked");
   } else if (equal_ignoring_case(header.name, "expect")) {
     if (!equal_ignoring_case(header.value, "100-continue")) {
-      return refuse({400, "The expectation is not supported"});
+      return refuse({417, "The expectation is not supported"});  // RFC 9110 section 10.1.1
     }
     expects_continue_ = true;
   } else if (equal_ignoring_case(header.name, "connection")) {

@@ -147,7 +147,7 @@ std::vector<Refused> refused_requests() {
       {"two Hosts in HTTP/1.0", 400, "GET / HTTP/1.0\r\nHost: h\r\nhost: h\r\n\r\n"},
       {"a Host that is none", 400, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"},
       {"a Host with a path", 400, "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"},
-      {"another Expect", 400, with_header("Expect: 200-ok")},
+      {"another Expect", 417, with_header("Expect: 200-ok")},
       // Framing
       {"two equal Content-Lengths", 400, with_header("Content-Length: 1\r\nContent-Length: 1")},
       {"a list of Content-Lengths", 400, with_header("Content-Length: 1, 1")},
