@@ -57,15 +57,15 @@ std::optional<std::string> text_claim(const AnyJson& object, const char* name) {
   return found->get<std::string>();
 }
 
-// An id that names nobody is none.
-std::optional<std::string> id_claim(const AnyJson& object, const char* name) {
-  auto text = text_claim(object, name);
-  return text && !text->empty() ? text : std::nullopt;
-}
-
 bool is_present(const AnyJson& object, const char* name) {
   const auto found = object.find(name);
   return found != object.end() && !found->is_null();
+}
+
+// Absent only when the claim is: one that cannot be read must not widen what its bearer reaches.
+std::optional<std::string> id_claim(const AnyJson& object, const char* name) {
+  if (!is_present(object, name)) return std::nullopt;
+  return text_claim(object, name).value_or("");
 }
 
 std::vector<std::string> words_of(const AnyJson& scope) {
@@ -83,7 +83,8 @@ std::vector<std::string> words_of(const AnyJson& scope) {
 
 Claims claims_of(const AnyJson& payload) {
   Claims claims;
-  claims.subject = id_claim(payload, "sub");
+  claims.subject = text_claim(payload, "sub");
+  if (claims.subject == "") claims.subject.reset();
   if (is_present(payload, "role")) claims.role = text_claim(payload, "role").value_or("?");
   claims.tenant_id = id_claim(payload, "tenant_id");
   claims.partner_id = id_claim(payload, "partner_id");

@@ -37,7 +37,8 @@ Principal bound(const Binding& sees, const Binding& own) {
 // As strict as for an id in a body: what the principal creates carries it.
 void require_usable(const std::optional<std::string>& id, std::string_view claim) {
   if (!id) return;
-  if (has_control_characters(*id, ControlCharacters::none) || utf8_length(*id) > 255) {
+  if (id->empty() || has_control_characters(*id, ControlCharacters::none) ||
+      utf8_length(*id) > 255) {
     throw ApiError(403, "The token's " + std::string(claim) + " is no usable id");
   }
 }

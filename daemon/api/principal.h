@@ -15,9 +15,9 @@ namespace webhookd {
 // What a verified token says about its bearer.
 struct Claims {
   std::optional<std::string> subject;
-  std::optional<std::string> role;  // a claim that is no string comes as "?", which is no role
-  std::optional<std::string> tenant_id;
-  std::optional<std::string> partner_id;
+  std::optional<std::string> role;       // a claim that is no string comes as "?", which is no role
+  std::optional<std::string> tenant_id;  // a claim that is no string comes as "", which is no id
+  std::optional<std::string> partner_id;          // likewise
   bool platform_token = false;                    // true only for the boolean true
   std::optional<std::vector<std::string>> scope;  // absent: the claim is absent
 };

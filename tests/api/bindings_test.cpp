@@ -64,6 +64,32 @@ TEST_CASE("a token's ids are as strict as a body's") {
   CHECK(api.send("GET", kWebhooks, "", tenant_admin(api, std::string(255, 'x'))).status == 200);
 }
 
+TEST_CASE("an id claim that cannot be read gives no rights instead of wider ones") {
+  ApiFixture api;
+  for (const Json& id : {Json(123), Json(""), Json(true), Json::array({"t1"}), Json::object()}) {
+    INFO(id);
+    for (const Json& claims :
+         {Json{{"scope", "webhooks:read"}, {"tenant_id", id}, {"partner_id", "p1"}},
+          Json{{"role", "tenant_admin"}, {"tenant_id", "t1"}, {"partner_id", id}},
+          Json{{"role", "partner_admin"}, {"tenant_id", id}, {"partner_id", "p1"}},
+          Json{{"role", "super_admin"}, {"tenant_id", id}}}) {
+      CHECK(api.send("GET", kWebhooks, "", api.bearer(claims)).status == 403);
+    }
+  }
+  const Json null_tenant = {
+      {"role", "partner_admin"}, {"partner_id", "p1"}, {"tenant_id", nullptr}};
+  CHECK(api.send("GET", kWebhooks, "", api.bearer(null_tenant)).status == 200);
+}
+
+TEST_CASE("platform_token true is enough, whatever the role beside it") {
+  ApiFixture api;
+  for (const Json& role : {Json("king"), Json("tenant_admin"), Json(7)}) {
+    INFO(role);
+    const Caller platform = api.bearer({{"role", role}, {"platform_token", true}});
+    CHECK(api.send("GET", "/api/v1/admin/status", "", platform).status == 200);
+  }
+}
+
 TEST_CASE("headers with the daemon's own prefix cannot be added, whatever it is") {
   ApiOptions options;
   options.header_prefix = "X-Acme";
