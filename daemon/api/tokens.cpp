@@ -79,6 +79,19 @@ std::string claims_text(const Call& call, const TokenBody& body, Timestamp expir
   return claims.dump();
 }
 
+// What the token can do, and never the token itself.
+std::string audit_detail(const TokenBody& body) {
+  const auto or_null = [](const std::optional<std::string>& text) {
+    return text ? Json(*text) : Json();
+  };
+  return Json{{"role", or_null(body.role)},
+              {"tenant_id", or_null(body.tenant_id)},
+              {"partner_id", or_null(body.partner_id)},
+              {"scope", or_null(body.scope)},
+              {"ttl_seconds", body.ttl}}
+      .dump();
+}
+
 HttpResponse mint(Call& call) {
   if (!call.request.peer) {
     throw ApiError(403, "Tokens are made on the daemon's Unix socket only");
@@ -86,6 +99,7 @@ HttpResponse mint(Call& call) {
   // What is narrowed to some verbs must not make a token for all of them.
   if (call.principal.narrowed) throw ApiError(403, "A token with a scope cannot make tokens");
   const TokenBody body = parse_token(parse_body(call.request, BodyNeed::optional));
+  call.services.store.add_audit("token.create", audit_detail(body), call.change_context());
   const auto seconds = std::chrono::floor<std::chrono::seconds>(call.now());
   const Timestamp expires = seconds + std::chrono::seconds{body.ttl};
   return json_response(

@@ -329,6 +329,10 @@ class Store {
   virtual MoreWork do_housekeeping(Timestamp now, std::vector<WebhookId>& changed) = 0;
 
   virtual std::vector<AuditEntry> audit(std::optional<std::int64_t> before_id, int limit) = 0;
+  // A row of its own for what changes nothing here, like a token that is made. `detail` is a JSON
+  // object without secrets.
+  virtual void add_audit(std::string_view action, const std::string& detail,
+                         const ChangeContext& context) = 0;
 };
 
 }  // namespace webhookd

@@ -90,6 +90,28 @@ TEST_CASE("platform_token true is enough, whatever the role beside it") {
   }
 }
 
+TEST_CASE("a token that is made is in the audit log, by what it can do and not by itself") {
+  ApiFixture api;
+  const Json asked = {{"role", "tenant_admin"}, {"tenant_id", "t1"}, {"ttl_seconds", 60}};
+  const Reply made = api.send("POST", "/api/v1/admin/tokens", asked.dump());
+  REQUIRE(made.status == 200);
+  const Reply audit = api.send("GET", "/api/v1/admin/audit");
+  REQUIRE(audit.json["items"].size() == 1);
+  const Json& entry = audit.json["items"][0];
+  CHECK(entry["action"] == "token.create");
+  CHECK(entry["actor"] == "uid:0");
+  CHECK(entry["request_id"] == "req-1");
+  CHECK(entry["detail"] == Json{{"role", "tenant_admin"},
+                                {"tenant_id", "t1"},
+                                {"partner_id", nullptr},
+                                {"scope", nullptr},
+                                {"ttl_seconds", 60}});
+  const std::string token = made.json["token"];
+  CHECK(audit.response.body.find(token.substr(token.rfind('.'))) == std::string::npos);
+  REQUIRE(api.send("POST", "/api/v1/admin/tokens", R"({"role":"king"})").status == 422);
+  CHECK(api.send("GET", "/api/v1/admin/audit").json["items"].size() == 1);
+}
+
 TEST_CASE("headers with the daemon's own prefix cannot be added, whatever it is") {
   ApiOptions options;
   options.header_prefix = "X-Acme";

@@ -81,6 +81,7 @@ class FakeStore final : public Store {
   void check_writable(Timestamp) override;
   MoreWork do_housekeeping(Timestamp, std::vector<WebhookId>&) override;
   std::vector<AuditEntry> audit(std::optional<std::int64_t>, int) override;
+  void add_audit(std::string_view, const std::string&, const ChangeContext&) override;
 
  private:
   // mutex_ must be held by callers of these.

@@ -329,6 +329,19 @@ TEST_CASE("every change leaves a row in the audit log, newest first, without sec
   CHECK(f.store().audit(std::nullopt, 2).size() == 2);
 }
 
+TEST_CASE("what changes nothing in the store has a row in the audit log all the same") {
+  StoreFixture f;
+  f.store().add_audit("token.create", R"({"role":"super_admin"})", f.context());
+  f.restart();
+  const auto entries = f.store().audit(std::nullopt, 10);
+  REQUIRE(entries.size() == 1);
+  CHECK(entries[0].action == "token.create");
+  CHECK(entries[0].detail == R"({"role":"super_admin"})");
+  CHECK(entries[0].actor == "user:alice");
+  CHECK(entries[0].request_id == "req-1");
+  CHECK_FALSE(entries[0].webhook_id);
+}
+
 TEST_CASE("an update that changes nothing leaves no trace") {
   StoreFixture f;
   const Webhook made = f.add("a");

@@ -244,6 +244,11 @@ class SqliteStore final : public Store {
     return readers_.read([&](Connection& db) { return load_audit(db, before_id, limit); });
   }
 
+  void add_audit(std::string_view action, const std::string& detail,
+                 const ChangeContext& context) override {
+    write([&](Transaction& t) { write_audit(t.db, context, action, std::nullopt, detail); });
+  }
+
  private:
   bool rollup_upkeep_due(Timestamp now);
 
