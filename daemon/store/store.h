@@ -54,7 +54,8 @@ struct NewWebhook {
 
 enum class WebhookFault { not_found, name_taken };
 
-// Which webhooks a caller may see: all, or those whose set ids equal the given ones.
+// Which webhooks a caller may see: all, or those whose set ids equal the given ones. An empty id is
+// that of a webhook that has none.
 struct WebhookFilter {
   std::optional<std::string> tenant_id;
   std::optional<std::string> partner_id;
@@ -103,7 +104,7 @@ struct PublishResult {
 
 struct DeliveryFilter {
   std::optional<WebhookId> webhook_id;
-  Binding visible_to;  // set ids must equal the webhook's
+  Binding visible_to;  // as in WebhookFilter
   std::optional<DeliveryStatus> status;
   std::optional<std::string> event_type;
   std::optional<Timestamp> since;  // created at or after
@@ -327,6 +328,8 @@ class Store {
   // A bounded piece of it: leases that ended, history of deleted webhooks, old rollups. Says
   // whether to come again at once.
   virtual MoreWork do_housekeeping(Timestamp now, std::vector<WebhookId>& changed) = 0;
+
+  // -- the audit log
 
   virtual std::vector<AuditEntry> audit(std::optional<std::int64_t> before_id, int limit) = 0;
   // A row of its own for what changes nothing here, like a token that is made. `detail` is a JSON

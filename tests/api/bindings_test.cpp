@@ -90,6 +90,32 @@ TEST_CASE("platform_token true is enough, whatever the role beside it") {
   }
 }
 
+TEST_CASE("an empty tenant or partner in a query asks for what has none") {
+  ApiFixture api;
+  Json body = webhook_body();
+  body["name"] = "free";
+  api.create(body);
+  body["name"] = "tenant's";
+  body["tenant_id"] = "t1";
+  api.create(body);
+  body["name"] = "both's";
+  body["partner_id"] = "p1";
+  api.create(body);
+  const auto names = [&](const std::string& query, const Caller& caller) {
+    std::vector<std::string> found;
+    const Reply list = api.send("GET", kWebhooks + query, "", caller);
+    for (const Json& webhook : list.json["items"]) found.push_back(webhook["name"]);
+    return found;
+  };
+  using Names = std::vector<std::string>;
+  CHECK(names("?tenant_id=", root()) == Names{"free"});
+  CHECK(names("?partner_id=", root()) == Names{"free", "tenant's"});
+  CHECK(names("?tenant_id=t1&partner_id=", root()) == Names{"tenant's"});
+  const Caller partner = api.bearer({{"role", "partner_admin"}, {"partner_id", "p1"}});
+  CHECK(names("?tenant_id=", partner).empty());
+  CHECK(api.send("GET", kWebhooks + "?tenant_id=", "", tenant_admin(api, "t1")).status == 403);
+}
+
 TEST_CASE("a token that is made is in the audit log, by what it can do and not by itself") {
   ApiFixture api;
   const Json asked = {{"role", "tenant_admin"}, {"tenant_id", "t1"}, {"ttl_seconds", 60}};

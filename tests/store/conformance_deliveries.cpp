@@ -146,6 +146,8 @@ TEST_CASE("lists across webhooks show what the caller may see, newest first") {
   CHECK(page.items[0].webhook_id == own.id);
   filter.webhook_id = all.id;
   CHECK(f.store().list_deliveries(filter, {}).items.empty());
+  filter.visible_to.tenant_id = "";  // has none
+  CHECK(ids_of(f.store().list_deliveries(filter, {})) == Ids{4, 3, 1});
   filter = {};
   f.deliver(all.id, kFailed);
   f.deliver(own.id, kFailed);

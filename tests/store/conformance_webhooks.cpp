@@ -256,6 +256,11 @@ TEST_CASE("each filter of the webhook list narrows it, and all of them together"
   CHECK(listed(filter) == Names{"two"});
   filter.tenant_id = "tnt_2";
   CHECK(listed(filter).empty());
+  filter = {};
+  filter.partner_id = "";  // has none
+  CHECK(listed(filter) == Names{"one", "three"});
+  filter.tenant_id = "";
+  CHECK(listed(filter) == Names{"three"});
 }
 
 TEST_CASE("a lease that ended deletes its webhook and says which") {

@@ -99,7 +99,7 @@ std::vector<std::int64_t> visible_webhooks(Connection& db, const DeliveryFilter&
   std::vector<std::int64_t> seqs;
   Query rows = db.query(
       "SELECT seq FROM webhooks WHERE deleted_at IS NULL AND (?1 IS NULL OR id = ?1)"
-      " AND (?2 IS NULL OR tenant = ?2) AND (?3 IS NULL OR partner = ?3)",
+      " AND (?2 IS NULL OR ifnull(tenant, '') = ?2) AND (?3 IS NULL OR ifnull(partner, '') = ?3)",
       id, filter.visible_to.tenant_id, filter.visible_to.partner_id);
   while (rows.step()) seqs.push_back(rows.integer(0));
   return seqs;

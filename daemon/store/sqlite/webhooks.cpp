@@ -100,7 +100,7 @@ std::vector<std::int64_t> find_matching(Connection& db, const WebhookFilter& fil
   std::vector<std::int64_t> found;
   Query rows = db.query(
       "SELECT seq, events, id, name, url, description FROM webhooks WHERE deleted_at IS NULL"
-      " AND (?1 IS NULL OR tenant = ?1) AND (?2 IS NULL OR partner = ?2)"
+      " AND (?1 IS NULL OR ifnull(tenant, '') = ?1) AND (?2 IS NULL OR ifnull(partner, '') = ?2)"
       " AND (?3 IS NULL OR status = ?3) AND (?4 IS NULL OR name = ?4) ORDER BY seq",
       filter.tenant_id, filter.partner_id, status, filter.name);
   while (rows.step()) {
