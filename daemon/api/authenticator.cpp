@@ -86,13 +86,14 @@ Principal Authenticator::by_token(std::string_view authorization) {
   if (!token) refuse("A Bearer token is needed", "Bearer");
   std::variant<Claims, JwtFault> verified = JwtFault{"No key fits the token"};
   // The daemon's own tokens name its own key, and need not satisfy what is asked of others'.
-  if (kid_of(*token) == kOwnKeyId) {
+  const std::optional<std::string> kid = kid_of(*token);
+  if (kid == kOwnKeyId) {
     verified = verify_jwt(*token, own_key_, {std::string(kOwnIssuer), std::nullopt}, clock_.now());
   }
   if (std::holds_alternative<JwtFault>(verified) && key_set_) {
-    const KeySet::Keys keys = key_set_->keys(clock_.monotonic());
+    const KeySet::Keys keys = key_set_->keys_for(kid, clock_.monotonic());
     auto by_set = verify_jwt(*token, *keys, rules_, clock_.now());
-    if (std::holds_alternative<Claims>(by_set) || kid_of(*token) != kOwnKeyId) {
+    if (std::holds_alternative<Claims>(by_set) || kid != kOwnKeyId) {
       verified = std::move(by_set);
     }
   }

@@ -55,8 +55,8 @@ class VerificationKey {
 // bits, a point off its curve, a symmetric key under 32 bytes.
 std::optional<VerificationKey> parse_jwk(const nlohmann::json& jwk);
 
-// The usable keys of a set. Throws std::runtime_error (a phrase without a piece of the text) when
-// the text is no key set or none of its keys is usable.
+// The usable keys of a set, which may be none. Throws std::runtime_error (a phrase without a piece
+// of the text) when the text is no key set.
 std::vector<VerificationKey> parse_jwks(std::string_view text);
 
 }  // namespace webhookd

@@ -1,7 +1,10 @@
 #include "api/key_set.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
+#include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -11,8 +14,14 @@
 namespace webhookd {
 namespace {
 
-constexpr std::chrono::seconds kLookEvery{2};
+constexpr std::chrono::milliseconds kLookEvery{2000};
+constexpr std::chrono::milliseconds kLookForUnknownEvery{200};
+constexpr std::chrono::seconds kComplainEvery{60};
 constexpr std::uintmax_t kMaxFileBytes = 1024 * 1024;
+
+std::int64_t nanoseconds(const timespec& time) {
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
 
 std::vector<VerificationKey> read_keys(const std::filesystem::path& file) {
   std::error_code error;
@@ -28,44 +37,60 @@ std::vector<VerificationKey> read_keys(const std::filesystem::path& file) {
 }  // namespace
 
 KeySet::KeySet(std::filesystem::path file, Monotonic now)
-    : file_(std::move(file)), seen_(version()), next_look_(now + kLookEvery) {
+    : file_(std::move(file)), seen_(version()), looked_at_(now) {
   try {
     keys_ = std::make_shared<const std::vector<VerificationKey>>(read_keys(file_));
+    if (keys_->empty()) throw std::runtime_error("none of its keys can verify tokens");
   } catch (const std::runtime_error& error) {
     throw std::runtime_error(
-        fmt::format("cannot use the key set {}: {}", file_.string(), error.what()));
+        fmt::format("cannot use the key set {}: {}; mend it or give another with --jwks",
+                    file_.string(), error.what()));
   }
 }
 
 std::optional<KeySet::Version> KeySet::version() const {
-  std::error_code error;
-  Version version;
-  version.modified = std::filesystem::last_write_time(file_, error);
-  if (error) return std::nullopt;
-  version.size = std::filesystem::file_size(file_, error);
-  if (error) return std::nullopt;
-  return version;
+  struct stat status {};
+  if (::stat(file_.c_str(), &status) != 0) return std::nullopt;
+  return Version{status.st_dev, status.st_ino, status.st_size, nanoseconds(status.st_mtim),
+                 nanoseconds(status.st_ctim)};
 }
 
-void KeySet::reload() {
+bool KeySet::knows(const std::string& kid) const {
+  return std::any_of(keys_->begin(), keys_->end(),
+                     [&](const VerificationKey& key) { return key.kid() == kid; });
+}
+
+void KeySet::look(Monotonic now) {
+  looked_at_ = now;
   const auto current = version();
-  if (current == seen_) return;
-  seen_ = current;
+  if (current && current == seen_) return;
   try {
     keys_ = std::make_shared<const std::vector<VerificationKey>>(read_keys(file_));
-    log::info("key set {} read again: {} keys", file_.string(), keys_->size());
   } catch (const std::runtime_error& error) {
-    log::warn("key set {} changed and is of no use, the last one stays: {}", file_.string(),
-              error.what());
+    return complain(error.what(), now);
+  }
+  // Only now: what could not be read this time may be read the next.
+  seen_ = current;
+  complained_at_.reset();
+  if (keys_->empty()) {
+    log::error("key set {} has no key that can verify tokens: all of its tokens are refused",
+               file_.string());
+  } else {
+    log::info("key set {} read again: {} keys", file_.string(), keys_->size());
   }
 }
 
-KeySet::Keys KeySet::keys(Monotonic now) {
+// Not at every look: a broken file stays broken for a while.
+void KeySet::complain(const std::string& why, Monotonic now) {
+  if (complained_at_ && now - *complained_at_ < kComplainEvery) return;
+  complained_at_ = now;
+  log::warn("key set {} changed and is of no use, the last one stays: {}", file_.string(), why);
+}
+
+KeySet::Keys KeySet::keys_for(const std::optional<std::string>& kid, Monotonic now) {
   const std::lock_guard lock(mutex_);
-  if (now >= next_look_) {
-    next_look_ = now + kLookEvery;
-    reload();
-  }
+  const auto interval = kid && !knows(*kid) ? kLookForUnknownEvery : kLookEvery;
+  if (now - looked_at_ >= interval) look(now);
   return keys_;
 }
 

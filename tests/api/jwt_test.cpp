@@ -349,10 +349,13 @@ TEST_CASE("keys that are too weak, for another use or off their curve are no key
 }
 
 TEST_CASE("a key set says why it is of no use") {
-  for (const char* text :
-       {"", "[]", "{}", R"({"keys":{}})", R"({"keys":[]})", R"({"keys":[{"kty":"RSA"}]})"}) {
+  for (const char* text : {"", "[]", "{}", R"({"keys":{}})"}) {
     INFO(text);
     CHECK_THROWS_AS(parse_jwks(text), std::runtime_error);
+  }
+  for (const char* text : {R"({"keys":[]})", R"({"keys":[{"kty":"RSA"}]})"}) {
+    INFO(text);
+    CHECK(parse_jwks(text).empty());
   }
   const std::string mixed = AnyJson{{"keys", {{{"kty", "unknown"}}, shared_jwk()}}}.dump();
   CHECK(parse_jwks(mixed).size() == 1);
