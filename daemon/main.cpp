@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <future>
+#include <stdexcept>
 #include <thread>
 
 #include "api/api.h"
@@ -82,6 +83,21 @@ ApiOptions api_options(const Config& config) {
   options.max_event_bytes = config.max_event_bytes;
   options.connections = std::min(options.connections, open_files() / 8);
   return options;
+}
+
+// What the parts themselves know to be wrong, said before anything is made: a start that is refused
+// leaves nothing behind.
+void check(const Config& config) {
+  try {
+    check_networks(config.allow_networks);
+  } catch (const std::invalid_argument& error) {
+    throw ConfigError(fmt::format("--allow-networks: {}", error.what()));
+  }
+  try {
+    check_options(api_options(config));
+  } catch (const std::runtime_error& error) {
+    throw ConfigError(error.what());
+  }
 }
 
 // Set from a delivery thread when the store cannot be written any more.
@@ -173,9 +189,11 @@ int main_of(int argc, char** argv) {
       case CommandLine::Action::exit:
         return line.exit_code;
       case CommandLine::Action::check_config:
+        check(line.config);
         fmt::print("configuration is right\n");
         return 0;
       case CommandLine::Action::run:
+        check(line.config);
         break;
     }
     log::start(line.config.log_level, line.config.log_style);

@@ -1,46 +1,16 @@
 #include "api/api.h"
 
-#include <arpa/inet.h>
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <stdexcept>
 
+#include "api/authenticator.h"
 #include "api/handler.h"
-#include "api/query.h"
+#include "api/key_set.h"
+#include "api/listen_address.h"
 #include "api/server.h"
+#include "api/socket_binding.h"
 
 namespace webhookd {
 namespace {
-
-TcpAddress parse_listen(const std::string& text) {
-  const std::size_t colon = text.rfind(':');
-  const auto port =
-      colon == std::string::npos ? std::nullopt : parse_integer(text.substr(colon + 1));
-  if (!port || *port < 0 || *port > 65535 || colon == 0) {
-    throw std::runtime_error(
-        fmt::format("\"{}\" is no address to listen on: write ADDRESS:PORT, like 127.0.0.1:8420 or "
-                    "[::1]:8420",
-                    text));
-  }
-  std::string host = text.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  if (host == "localhost") host = "127.0.0.1";
-  return {host, static_cast<std::uint16_t>(*port)};
-}
-
-// Throws when the host is no numeric address: which of a name's addresses is bound must not
-// depend on a resolver.
-bool is_loopback(const TcpAddress& address) {
-  in_addr v4{};
-  if (inet_pton(AF_INET, address.host.c_str(), &v4) == 1) {
-    return (ntohl(v4.s_addr) >> 24U) == 127;
-  }
-  in6_addr v6{};
-  if (inet_pton(AF_INET6, address.host.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6) != 0;
-  throw std::runtime_error(
-      fmt::format("cannot listen on \"{}\": write a numeric address", address.host));
-}
 
 ServerLimits limits_of(const ApiOptions& options) {
   ServerLimits limits;
@@ -54,6 +24,11 @@ ServerLimits limits_of(const ApiOptions& options) {
   return limits;
 }
 
+TcpAddress tcp_address_of(const ApiOptions& options) {
+  return parse_listen(*options.listen,
+                      options.allow_plaintext ? Plaintext::anywhere : Plaintext::on_loopback);
+}
+
 class RunningApi final : public Api {
  public:
   RunningApi(const ApiOptions& options, Store& store, Dispatcher& dispatcher, const Clock& clock,
@@ -64,15 +39,7 @@ class RunningApi final : public Api {
       open(SocketPath{*options.socket, group ? 0660 : 0600, group}, options,
            options.socket_threads);
     }
-    if (options.listen) {
-      const TcpAddress address = parse_listen(*options.listen);
-      if (!is_loopback(address) && !options.allow_plaintext) {
-        throw std::runtime_error(
-            fmt::format("{} is not a loopback address: use --allow-plaintext behind a TLS proxy",
-                        *options.listen));
-      }
-      open(address, options, options.tcp_threads);
-    }
+    if (options.listen) open(tcp_address_of(options), options, options.tcp_threads);
   }
 
   std::vector<std::string> addresses() const override {
@@ -98,6 +65,13 @@ class RunningApi final : public Api {
 };
 
 }  // namespace
+
+void check_options(const ApiOptions& options) {
+  if (options.socket) check_socket_path(*options.socket);
+  if (options.listen) tcp_address_of(options);
+  find_group(options.admin_group);
+  if (options.jwks_file) KeySet(*options.jwks_file, Monotonic{});
+}
 
 std::unique_ptr<Api> start_api(const ApiOptions& options, Store& store, Dispatcher& dispatcher,
                                const Clock& clock, Random& random) {

@@ -50,6 +50,10 @@ class Api {
   virtual void stop() = 0;
 };
 
+// Judges what start_api would refuse without regard to what else runs: addresses, the length of the
+// socket's path, group and key set. Makes and binds nothing. Throws std::runtime_error as it does.
+void check_options(const ApiOptions& options);
+
 // Binds the doors and serves. Throws std::runtime_error with a sentence that names the address or
 // path and the fix: port taken, no permission, not loopback without TLS, unreadable key set. All
 // arguments by reference must outlive the result.

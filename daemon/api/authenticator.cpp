@@ -19,19 +19,6 @@ namespace {
   throw ApiError(401, detail, {{"WWW-Authenticate", std::string(challenge)}});
 }
 
-std::optional<gid_t> group_id(const std::string& name) {
-  if (name.empty()) return std::nullopt;
-  std::array<char, 16 * 1024> buffer{};
-  struct group entry {};
-  struct group* found = nullptr;
-  if (getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 ||
-      found == nullptr) {
-    throw std::runtime_error(fmt::format(
-        "there is no group \"{}\": make it with groupadd, or change admin_group", name));
-  }
-  return found->gr_gid;
-}
-
 // The token of "Bearer <token>" (RFC 6750 section 2.1); the scheme in any case.
 std::optional<std::string_view> bearer_token(std::string_view value) {
   constexpr std::string_view kScheme = "bearer ";
@@ -48,10 +35,23 @@ std::optional<std::string_view> bearer_token(std::string_view value) {
 
 }  // namespace
 
+std::optional<gid_t> find_group(const std::string& name) {
+  if (name.empty()) return std::nullopt;
+  std::array<char, 16 * 1024> buffer{};
+  struct group entry {};
+  struct group* found = nullptr;
+  if (getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 ||
+      found == nullptr) {
+    throw std::runtime_error(fmt::format(
+        "there is no group \"{}\": make it with groupadd, or change --admin-group", name));
+  }
+  return found->gr_gid;
+}
+
 Authenticator::Authenticator(const ApiOptions& options, const Clock& clock, Random& random)
     : clock_(clock),
       rules_{options.issuer, options.audience},
-      admin_group_(group_id(options.admin_group)),
+      admin_group_(find_group(options.admin_group)),
       own_secret_(load_token_key(options.token_key, random)),
       own_key_{VerificationKey::symmetric(std::string(kOwnKeyId), own_secret_)} {
   if (options.jwks_file) {

@@ -15,6 +15,10 @@
 
 namespace webhookd {
 
+// Absent for an empty name. Throws std::runtime_error, a sentence with the name, when there is no
+// such group.
+std::optional<gid_t> find_group(const std::string& name);
+
 // Says who is asking: by the kernel's word on the Unix socket, by Bearer token elsewhere.
 // Thread-safe.
 class Authenticator {

@@ -224,6 +224,10 @@ PeerCredentials credentials_of(int fd) {
 
 }  // namespace
 
+void check_socket_path(const std::filesystem::path& path) {
+  unix_address(std::filesystem::absolute(path).string());
+}
+
 ListeningSocket::ListeningSocket(const std::variant<TcpAddress, SocketPath>& where) {
   std::visit([this](const auto& address) { listen_on(address); }, where);
 }
@@ -248,7 +252,7 @@ void ListeningSocket::listen_on(const SocketPath& given) {
   SocketPath where = given;
   where.path = std::filesystem::absolute(given.path);
   const std::string path = where.path.string();
-  unix_address(path);
+  check_socket_path(where.path);
   make_parents(where.path.parent_path(), where);
   check_free(where);
   const PrivateDirectory directory(where);

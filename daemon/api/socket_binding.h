@@ -13,6 +13,9 @@
 
 namespace webhookd {
 
+// Throws std::runtime_error as start_server does, for a path that is longer than a socket's may be.
+void check_socket_path(const std::filesystem::path& path);
+
 // A socket that listens, non-blocking. On a Unix path: owns the file, and removes it at the end
 // unless another daemon has put its own there.
 class ListeningSocket {

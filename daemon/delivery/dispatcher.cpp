@@ -257,6 +257,10 @@ void LoopDispatcher::drain(std::chrono::milliseconds timeout) {
 
 }  // namespace
 
+void check_networks(std::span<const std::string> texts) {
+  for (const std::string& text : texts) Network::parse(text);
+}
+
 std::unique_ptr<Dispatcher> start_dispatcher(
     const DispatcherOptions& options, Store& store, const Clock& clock, Random& random,
     std::function<void(const std::string&)> on_broken_store) {

@@ -87,6 +87,9 @@ struct DispatcherOptions {
   std::string ca_file;  // empty: the system's
 };
 
+// Throws std::invalid_argument, a sentence that names it, for a text that is no CIDR.
+void check_networks(std::span<const std::string> texts);
+
 // Starts the loops over everything in the store. `store`, `clock` and `random` must outlive it.
 // `on_broken_store` is called once, from one of its threads, when the store reports Kind::broken.
 std::unique_ptr<Dispatcher> start_dispatcher(

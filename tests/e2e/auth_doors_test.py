@@ -288,8 +288,9 @@ class ListenTest(unittest.TestCase):
                     address,
                     home=home,
                 )
-                self.assertNotEqual(0, refused.code)
+                self.assertEqual(2, refused.code)
                 self.assertIn("--allow-plaintext", refused.err)
+                self.assertEqual([], os.listdir(home))
                 self.assertNotRegex(refused.err, r"(?m)^ready$")
         daemon = Daemon("--allow-plaintext", listen="0.0.0.0:0")
         self.addCleanup(daemon.close)

@@ -92,7 +92,71 @@ class StartupTest(unittest.TestCase):
             ":",
             "[::1:80",
         ):
-            self.refused(self.run_with(listen=address))
+            self.refused(self.run_with(listen=address), code=2)
+
+    def test_what_cannot_start_is_told_by_check_config_and_by_the_start_alike(self):
+        (self.home / "bad.json").write_text("{")
+        for flags, word in (
+            (("--listen", "foo"), "foo"),
+            (("--listen", "127.0.0.1:99999"), "99999"),
+            (("--listen", "0.0.0.0:1"), "--allow-plaintext"),
+            (("--allow-networks", "10.0.0.0/99"), "10.0.0.0/99"),
+            (("--allow-networks", "nonsense"), "--allow-networks"),
+            (("--jwks", self.home / "absent.json"), "absent.json"),
+            (("--jwks", self.home / "bad.json"), "bad.json"),
+            (("--admin-group", "no-such-group"), "no-such-group"),
+            (("--socket", self.home / ("s" * 110)), "107"),
+            (("--config", self.config('allow_networks = ["zzz"]')), "zzz"),
+        ):
+            for mode in ((), ("--check-config",)):
+                result = run_webhookd(
+                    "--dev", "--state-dir", self.home / "state", *flags, *mode, home=self.home
+                )
+                self.refused(result, word, code=2)
+                self.assertEqual("", result.out)
+        self.assertEqual(
+            ["bad.json", "webhookd.conf"], sorted(path.name for path in self.home.iterdir())
+        )
+
+    def test_an_empty_value_is_no_default(self):
+        for flags in (
+            ("--state-dir", ""),
+            ("--socket", ""),
+            ("--listen", ""),
+            ("--config", ""),
+            ("--jwks", ""),
+            ("--loops", ""),
+            ("--retry-schedule", ""),
+            ("--retry-schedule", "1,,2"),
+            ("--retry-schedule", "1,"),
+            ("--allow-networks", ",10.0.0.0/8"),
+        ):
+            result = run_webhookd("--dev", *flags, "--check-config", home=self.home)
+            self.refused(result, flags[0], "empty", code=2)
+        for text in (
+            "listen = []",
+            'state_dir = ""',
+            "retry_schedule = []",
+            'retry_schedule = ["1", ""]',
+            'retry_schedule = "1,,2"',
+        ):
+            path = self.config(text)
+            self.refused(self.run_with("--config", path), "empty", code=2)
+
+    def test_a_list_may_be_one_text_with_commas_or_several(self):
+        path = self.config('retry_schedule = ["1s,2", 3]\nallow_networks = "10.0.0.0/8,fd00::/8"\n')
+        result = run_webhookd("--check-config", "--config", path, home=self.home)
+        self.assertEqual(0, result.code, result)
+
+    def test_a_configuration_that_is_no_file(self):
+        for path in (self.home, "/dev/null"):
+            self.refused(self.run_with("--config", path), path, "no regular file", code=2)
+
+    def test_all_misspelt_keys_are_told_at_once_in_the_order_of_their_lines(self):
+        path = self.config('lisen = "none"\nlog_level = "warn"\nadmin_grup = "a"\n')
+        result = self.run_with("--config", path)
+        self.refused(result, f"{path}:1: lisen", "mean listen?", f"{path}:3: admin_grup", code=2)
+        self.assertLess(result.err.index("lisen"), result.err.index("admin_grup"))
 
     def test_a_misspelt_key_in_the_configuration_names_the_nearest(self):
         path = self.config('log_level = "warn"\nretry_shedule = [1, 2]\n')
@@ -110,6 +174,11 @@ class StartupTest(unittest.TestCase):
             'loops = "many"',
             "max_event_bytes = 1",
             'retry_schedule = ["x"]',
+            "dev = 2",
+            'dev = "true"',
+            "allow_plaintext = [true]",
+            "listen = true",
+            "loops = 1.5",
             "[section]\nlisten = 1",
         ):
             path = self.config(text)
@@ -140,7 +209,7 @@ class StartupTest(unittest.TestCase):
             ("--allow-networks", "10.0.0.0/33"),
             ("--allow-networks", "banana"),
         ):
-            self.refused(self.run_with(*flags))
+            self.refused(self.run_with(*flags), code=2)
 
     def test_a_key_set_that_cannot_be_read(self):
         (self.home / "jwks.json").write_text("{")
