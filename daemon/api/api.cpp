@@ -40,6 +40,8 @@ class RunningApi final : public Api {
            options.socket_threads);
     }
     if (options.listen) open(tcp_address_of(options), options, options.tcp_threads);
+    // Nobody is served by a daemon that then ends because its other door is taken.
+    for (const auto& door : doors_) door->start();
   }
 
   std::vector<std::string> addresses() const override {
@@ -49,13 +51,16 @@ class RunningApi final : public Api {
   }
 
   void stop() override {
+    handler_.begin_stop();
+    // All at once: a long request behind one door must not keep the other open.
+    for (const auto& door : doors_) door->begin_stop();
     for (const auto& door : doors_) door->stop();
   }
 
  private:
   void open(const std::variant<TcpAddress, SocketPath>& where, const ApiOptions& options,
             int threads) {
-    doors_.push_back(start_server(
+    doors_.push_back(bind_server(
         where, limits_of(options), threads,
         [this](const HttpRequest& request) { return handler_.handle(request); }, refusal_response));
   }

@@ -22,6 +22,9 @@ class Handler {
 
   HttpResponse handle(const HttpRequest& request);
 
+  // From now on the daemon is not ready; all else is answered as before.
+  void begin_stop() { readiness_.begin_stop(); }
+
   std::optional<gid_t> admin_group() const { return authenticator_.admin_group(); }
 
  private:

@@ -28,6 +28,7 @@ void check_ready(Call& call) {
 }
 
 HttpResponse ready(Call& call) {
+  if (call.services.readiness.is_stopping()) not_ready("The daemon is stopping");
   call.services.readiness.check([&] { check_ready(call); }, call.services.clock.monotonic());
   return json_response(200, {{"status", "ready"}});
 }

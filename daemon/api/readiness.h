@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <exception>
 #include <functional>
 #include <mutex>
@@ -16,7 +17,12 @@ class Readiness {
   // Runs `look` unless it has just been run, and throws what it threw.
   void check(const std::function<void()>& look, Monotonic now);
 
+  // The daemon ends: whoever sends requests here should send them elsewhere.
+  void begin_stop() { stopping_ = true; }
+  bool is_stopping() const { return stopping_; }
+
  private:
+  std::atomic<bool> stopping_{false};
   std::mutex mutex_;  // held while looking: who asks meanwhile gets the same answer
   std::optional<Monotonic> looked_;
   std::exception_ptr trouble_;

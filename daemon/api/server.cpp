@@ -25,19 +25,26 @@ class Door final : public Server {
         address_(listening_.address()),
         pool_(std::max(threads, 1), handler_, refusal_,
               [this](Connection& connection, Answerer& answerer) { answer(connection, answerer); }),
-        poller_(listening_, limits_, mailbox_, pool_, handler_, refusal_),
-        thread_([this] { poller_.run(stopping_); }) {}
+        poller_(listening_, limits_, mailbox_, pool_, handler_, refusal_) {}
   Door(const Door&) = delete;
   Door& operator=(const Door&) = delete;
   ~Door() override { stop(); }
 
   std::string address() const override { return address_; }
 
-  void stop() override {
-    const std::lock_guard lock(stop_mutex_);
-    if (!thread_.joinable()) return;
+  void start() override {
+    thread_ = std::thread([this] { poller_.run(stopping_); });
+  }
+
+  void begin_stop() override {
     stopping_ = true;
     mailbox_.wake();
+  }
+
+  void stop() override {
+    begin_stop();
+    const std::lock_guard lock(stop_mutex_);
+    if (!thread_.joinable()) return;
     thread_.join();
     pool_.stop();
   }
@@ -69,9 +76,9 @@ class Door final : public Server {
 
 }  // namespace
 
-std::unique_ptr<Server> start_server(const std::variant<TcpAddress, SocketPath>& where,
-                                     const ServerLimits& limits, int threads, HttpHandler handler,
-                                     RefusalRenderer refusal) {
+std::unique_ptr<Server> bind_server(const std::variant<TcpAddress, SocketPath>& where,
+                                    const ServerLimits& limits, int threads, HttpHandler handler,
+                                    RefusalRenderer refusal) {
   return std::make_unique<Door>(where, limits, threads, std::move(handler), std::move(refusal));
 }
 

@@ -56,19 +56,25 @@ class Server {
  public:
   virtual ~Server() = default;              // stops
   virtual std::string address() const = 0;  // "unix:PATH" or "http://HOST:PORT"
+  // Serves those who have been waiting since it was bound, and all others. Call once, and before
+  // anything that stops it.
+  virtual void start() = 0;
+  // Has the listening socket and idle connections closed, and waits for nothing. Idempotent and
+  // thread-safe.
+  virtual void begin_stop() = 0;
   // Closes the listening socket and idle connections, answers what is under way (complete requests;
   // as long as their handlers take), ends its threads. Idempotent and thread-safe, but never to be
   // called by a handler.
   virtual void stop() = 0;
 };
 
-// Serves until stopped. `handler` and `refusal` are called on several threads at once, `refusal`
-// also on the poller, so it must not block. A handler that throws is answered with refusal(500,
-// ""). Every answer gets Date, X-Request-ID, webhookd-version and Content-Length from the door, and
-// a 503 of the door's own a Retry-After. Throws std::runtime_error: a sentence that names the
-// address and what to do.
-std::unique_ptr<Server> start_server(const std::variant<TcpAddress, SocketPath>& where,
-                                     const ServerLimits& limits, int threads, HttpHandler handler,
-                                     RefusalRenderer refusal);
+// Binds; callers wait until it is started, and are served until it is stopped. `handler` and
+// `refusal` are called on several threads at once, `refusal` also on the poller, so it must not
+// block. A handler that throws is answered with refusal(500, ""). Every answer gets Date,
+// X-Request-ID, webhookd-version and Content-Length from the door, and a 503 of the door's own a
+// Retry-After. Throws std::runtime_error: a sentence that names the address and what to do.
+std::unique_ptr<Server> bind_server(const std::variant<TcpAddress, SocketPath>& where,
+                                    const ServerLimits& limits, int threads, HttpHandler handler,
+                                    RefusalRenderer refusal);
 
 }  // namespace webhookd

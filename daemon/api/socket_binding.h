@@ -13,14 +13,14 @@
 
 namespace webhookd {
 
-// Throws std::runtime_error as start_server does, for a path that is longer than a socket's may be.
+// Throws std::runtime_error as bind_server does, for a path that is longer than a socket's may be.
 void check_socket_path(const std::filesystem::path& path);
 
 // A socket that listens, non-blocking. On a Unix path: owns the file, and removes it at the end
 // unless another daemon has put its own there.
 class ListeningSocket {
  public:
-  // Throws std::runtime_error as start_server does.
+  // Throws std::runtime_error as bind_server does.
   explicit ListeningSocket(const std::variant<TcpAddress, SocketPath>& where);
   ListeningSocket(const ListeningSocket&) = delete;
   ListeningSocket& operator=(const ListeningSocket&) = delete;

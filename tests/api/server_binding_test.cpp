@@ -15,11 +15,11 @@ namespace {
 using Catch::Matchers::Contains;
 
 std::unique_ptr<Server> serve_at(const SocketPath& path, HttpHandler handler = echo) {
-  return start_server(path, {}, 2, std::move(handler), render_refusal);
+  return started(bind_server(path, {}, 2, std::move(handler), render_refusal));
 }
 
 std::unique_ptr<Server> serve_at(const TcpAddress& address) {
-  return start_server(address, {}, 2, echo, render_refusal);
+  return started(bind_server(address, {}, 2, echo, render_refusal));
 }
 
 struct stat status_of(const std::filesystem::path& path) {
@@ -143,6 +143,14 @@ TEST_CASE("a Unix path that is too long or in no directory is refused with its r
   std::ofstream(directory.path() / "file") << "x";
   CHECK_THROWS_WITH(serve_at({directory.path() / "file" / "d.sock", 0600, std::nullopt}),
                     Contains("cannot listen on") && Contains("--socket"));
+}
+
+TEST_CASE("who comes before a door is started is served once it is") {
+  const auto server = bind_server(TcpAddress{"127.0.0.1", 0}, {}, 2, echo, render_refusal);
+  RawClient client(server->address());
+  REQUIRE(client.send(get_request("/early")));
+  server->start();
+  CHECK(client.receive()->body == "GET /early ");
 }
 
 TEST_CASE("a taken port is refused with a sentence that says what to do") {

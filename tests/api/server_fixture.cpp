@@ -151,8 +151,8 @@ HttpResponse echo(const HttpRequest& request) {
 }
 
 std::unique_ptr<Server> serve(HttpHandler handler, const ServerLimits& limits, int threads) {
-  return start_server(TcpAddress{"127.0.0.1", 0}, limits, threads, std::move(handler),
-                      render_refusal);
+  return started(
+      bind_server(TcpAddress{"127.0.0.1", 0}, limits, threads, std::move(handler), render_refusal));
 }
 
 std::string post_request(std::string_view path, std::string_view body) {

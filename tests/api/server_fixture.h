@@ -59,6 +59,10 @@ HttpResponse render_refusal(int status, std::string_view reason);
 // Says what came: "POST /path body".
 HttpResponse echo(const HttpRequest& request);
 
+inline std::unique_ptr<Server> started(std::unique_ptr<Server> server) {
+  server->start();
+  return server;
+}
 std::unique_ptr<Server> serve(HttpHandler handler, const ServerLimits& limits = {},
                               int threads = 2);
 

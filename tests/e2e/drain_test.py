@@ -1,6 +1,7 @@
 """SIGTERM: what is under way is finished, nothing new is begun."""
 
 import signal
+import socket
 import threading
 import time
 import unittest
@@ -45,6 +46,30 @@ class DrainTest(unittest.TestCase):
         try:
             daemon.api.close()
             return daemon.api.request("GET", "/healthz").status == 200
+        except OSError:
+            return False
+
+    def test_both_doors_close_at_once_although_one_has_a_request_under_way(self):
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        self.receiver.script("/hook", Reply(gate=gate))
+        daemon, webhook = self.started()
+        caller = threading.Thread(target=self.send_test, args=(daemon, webhook["id"]))
+        caller.start()
+        self.addCleanup(caller.join)
+        self.addCleanup(gate.set)  # before the caller is waited for
+        self.receiver.wait_for(1)
+        daemon.process.send_signal(signal.SIGTERM)
+        eventually(lambda: not self.connects(daemon.tcp), "the TCP address is closed")
+        self.assertIsNone(daemon.process.poll())
+        self.assertTrue(caller.is_alive())
+        gate.set()
+        self.assertEqual(0, daemon.wait())
+
+    def connects(self, address):
+        try:
+            socket.create_connection(address, timeout=5).close()
+            return True
         except OSError:
             return False
 
