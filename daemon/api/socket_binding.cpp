@@ -1,6 +1,7 @@
 #include "api/socket_binding.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -169,6 +170,9 @@ void check_free(const SocketPath& where) {
 }
 
 // A directory of its own beside the socket, removed at the end.
+//
+// Its path may be longer than the socket's and exceed what bind() takes: then /proc has a short
+// name for it.
 class PrivateDirectory {
  public:
   explicit PrivateDirectory(const SocketPath& where) {
@@ -177,6 +181,7 @@ class PrivateDirectory {
       fail(where.path.string(), words_of(errno), unix_fix(errno));
     }
     path_ = pattern;
+    directory_ = FileDescriptor(::open(path_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   }
   PrivateDirectory(const PrivateDirectory&) = delete;
   PrivateDirectory& operator=(const PrivateDirectory&) = delete;
@@ -185,9 +190,16 @@ class PrivateDirectory {
     ::rmdir(path_.c_str());
   }
   std::string socket() const { return (path_ / "s").string(); }
+  // The same socket, for bind().
+  std::string socket_to_bind() const {
+    const std::string path = socket();
+    if (path.size() <= kMaxSocketPath) return path;
+    return fmt::format("/proc/self/fd/{}/s", directory_.get());
+  }
 
  private:
   std::filesystem::path path_;
+  FileDescriptor directory_;
 };
 
 std::vector<gid_t> groups_of(int fd) {
@@ -257,7 +269,7 @@ void ListeningSocket::listen_on(const SocketPath& given) {
   check_free(where);
   const PrivateDirectory directory(where);
   const std::string made = directory.socket();
-  const sockaddr_un address = unix_address(made);
+  const sockaddr_un address = unix_address(directory.socket_to_bind());
   FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | kSocketFlags, 0));
   if (!fd || ::bind(fd.get(), as_sockaddr(&address), sizeof address) != 0) {
     fail(path, words_of(errno), unix_fix(errno));

@@ -145,6 +145,28 @@ TEST_CASE("a Unix path that is too long or in no directory is refused with its r
                     Contains("cannot listen on") && Contains("--socket"));
 }
 
+TEST_CASE("a Unix path of the greatest length is served, however short its last name") {
+  const TemporaryDirectory directory;
+  const std::size_t spare = 107 - directory.path().string().size() - std::string("//s").size();
+  const auto path = directory.path() / std::string(spare, 'a') / "s";
+  REQUIRE(path.string().size() == 107);
+  const auto server = serve_at({path, 0600, std::nullopt});
+  CHECK((status_of(path).st_mode & 07777) == 0600);
+  const std::filesystem::directory_iterator all(path.parent_path());
+  CHECK(std::distance(begin(all), end(all)) == 1);
+  RawClient client(server->address());
+  REQUIRE(client.send(get_request("/")));
+  CHECK(client.receive()->status == 200);
+}
+
+TEST_CASE("a Unix path that is a byte too long is refused by its own name") {
+  const TemporaryDirectory directory;
+  const std::size_t spare = 108 - directory.path().string().size() - std::string("//s").size();
+  const auto path = directory.path() / std::string(spare, 'a') / "s";
+  CHECK_THROWS_WITH(serve_at({path, 0600, std::nullopt}), Contains(path.string() + ": "));
+  CHECK_FALSE(std::filesystem::exists(path.parent_path()));
+}
+
 TEST_CASE("who comes before a door is started is served once it is") {
   const auto server = bind_server(TcpAddress{"127.0.0.1", 0}, {}, 2, echo, render_refusal);
   RawClient client(server->address());
