@@ -141,7 +141,7 @@ void ConnectionPoller::accept_waiting() {
       return pause_accepting(*error);
     }
     Accepted& accepted = std::get<Accepted>(result);
-    if (open_ >= limits_.connections) {
+    if (open_ >= limits_.connections && !make_place()) {
       turn_away(std::move(accepted));
       continue;
     }
@@ -175,6 +175,20 @@ void ConnectionPoller::resume_accepting() {
   event.events = EPOLLIN;
   event.data.ptr = &listening_;
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listening_.get(), &event);
+}
+
+// Who has been doing nothing for longest gives way to a new caller. Who came in this same turn has
+// not been listened to yet: a crowd of callers must not close each other's connections unheard.
+bool ConnectionPoller::make_place() {
+  const Connections& idle = in(Phase::idle);
+  const bool heard =
+      !idle.empty() && idle.front().deadline < deadline_of(Phase::idle, now_, limits_);
+  if (heard) {
+    close(in(Phase::idle).front());
+  } else if (!in(Phase::lingering).empty()) {
+    close(in(Phase::lingering).front());
+  }
+  return open_ < limits_.connections;
 }
 
 void ConnectionPoller::turn_away(Accepted accepted) {

@@ -44,6 +44,7 @@ class ConnectionPoller {
   void accept_waiting();
   void pause_accepting(int error);
   void resume_accepting();
+  bool make_place();
   void turn_away(Accepted accepted);
 
   void on_ready(Connection& connection);

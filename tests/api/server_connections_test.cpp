@@ -145,6 +145,77 @@ TEST_CASE("a client that leaves during its request harms nobody") {
   CHECK(other.receive()->status == 200);
 }
 
+TEST_CASE("above the cap of busy connections a new one is turned away, and has room later") {
+  Gate gate;
+  ServerLimits limits;
+  limits.connections = 2;
+  const auto server = serve(gate.handler(), limits);
+  auto first = std::make_unique<RawClient>(server->address());
+  RawClient second(server->address());
+  for (RawClient* const busy : {first.get(), &second}) {
+    REQUIRE(busy->send(get_request("/gate")));
+    gate.entered.acquire();
+  }
+  RawClient third(server->address());
+  const auto refused = third.receive();
+  REQUIRE(refused);
+  CHECK(refused->status == 503);
+  CHECK(third.sees_end());
+  gate.may_leave.release(2);
+  CHECK(second.receive()->status == 200);
+  CHECK(first->receive()->status == 200);
+  first.reset();
+  RawClient again(server->address());
+  REQUIRE(again.send(get_request("/")));
+  CHECK(again.receive()->status == 200);
+}
+
+TEST_CASE("at the cap the connection that has been idle for longest gives way") {
+  ServerLimits limits;
+  limits.connections = 2;
+  const auto server = serve(echo, limits);
+  RawClient first(server->address());
+  RawClient second(server->address());
+  for (RawClient* const client : {&second, &first, &second}) {
+    REQUIRE(client->send(get_request("/")));
+    REQUIRE(client->receive());
+  }
+  RawClient third(server->address());
+  REQUIRE(third.send(get_request("/")));
+  CHECK(third.receive()->status == 200);
+  CHECK(first.sees_end());
+  REQUIRE(second.send(get_request("/")));
+  CHECK(second.receive()->status == 200);
+}
+
+TEST_CASE("at the cap a connection that has had its last answer gives way") {
+  ServerLimits limits;
+  limits.connections = 1;
+  const auto server = serve(echo, limits);
+  RawClient first(server->address());
+  REQUIRE(first.send("GET / HTTP/1.0\r\n\r\n"));
+  REQUIRE(first.receive());
+  REQUIRE(first.sees_end());
+  RawClient second(server->address());
+  REQUIRE(second.send(get_request("/")));
+  CHECK(second.receive()->status == 200);
+}
+
+TEST_CASE("a crowd of new callers does not close each other's connections unheard") {
+  ServerLimits limits;
+  limits.connections = 2;
+  const auto server = bind_server(TcpAddress{"127.0.0.1", 0}, limits, 2, echo, render_refusal);
+  std::vector<std::unique_ptr<RawClient>> crowd;
+  for (int i = 0; i < 4; ++i) {
+    crowd.push_back(std::make_unique<RawClient>(server->address()));
+    if (i < 2) REQUIRE(crowd.back()->send(get_request("/")));
+  }
+  server->start();
+  std::vector<int> statuses;
+  for (const auto& client : crowd) statuses.push_back(client->receive().value_or(Answer{}).status);
+  CHECK(statuses == std::vector<int>{200, 200, 503, 503});
+}
+
 TEST_CASE("stop answers what is under way, closes the rest and lets nobody in") {
   Gate gate;
   const auto server = serve(gate.handler(), {}, 1);

@@ -126,33 +126,6 @@ TEST_CASE("an idle connection is closed without a word, before and between reque
   CHECK(client.sees_end());
 }
 
-TEST_CASE("above the cap of connections a new one is turned away, and has room later") {
-  ServerLimits limits;
-  limits.connections = 2;
-  const auto server = serve(echo, limits);
-  auto first = std::make_unique<RawClient>(server->address());
-  RawClient second(server->address());
-  REQUIRE(first->send(get_request("/")));
-  REQUIRE(first->receive());
-  REQUIRE(second.send(get_request("/")));
-  REQUIRE(second.receive());
-  RawClient third(server->address());
-  const auto refused = third.receive();
-  REQUIRE(refused);
-  CHECK(refused->status == 503);
-  CHECK(third.sees_end());
-  first.reset();
-  int status = 0;
-  const auto end = std::chrono::steady_clock::now() + kPatience;
-  while (status != 200 && std::chrono::steady_clock::now() < end) {
-    RawClient again(server->address());
-    again.send(get_request("/"));
-    const auto answer = again.receive();
-    if (answer) status = answer->status;
-  }
-  CHECK(status == 200);
-}
-
 TEST_CASE("bodies beyond the common memory are refused with 503, the newest first") {
   ServerLimits limits;
   limits.collecting_bytes = 1'400'000;
