@@ -21,16 +21,16 @@ std::string nearest_key(const Keys& keys, const std::string& word) {
   return guess ? fmt::format("; did you mean {}?", *guess) : "; see webhookd.conf(5)";
 }
 
-// A directory reads as an empty file, and a pipe can be read only once.
-void require_regular(const std::string& path) {
+// A directory reads as an empty file.
+void refuse_directory(const std::string& path) {
   std::error_code ignored;
-  const auto status = std::filesystem::status(path, ignored);
-  if (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status)) return;
-  throw ConfigError(fmt::format("--config: {} is no regular file", path));
+  if (std::filesystem::is_directory(path, ignored)) {
+    throw ConfigError(fmt::format("--config: {} is a directory", path));
+  }
 }
 
 toml::table parse_toml(const std::string& path) {
-  require_regular(path);
+  refuse_directory(path);
   try {
     return toml::parse_file(path);
   } catch (const toml::parse_error& fault) {

@@ -1,6 +1,7 @@
 #include "config_judge.h"
 
 #include <fmt/format.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "delivery/dispatcher.h"
@@ -62,6 +63,12 @@ void check_header_prefix(const std::string& prefix) {
   if (!usable) {
     throw ConfigError(
         "--header-prefix: use letters, digits and '-', at most 40 of them, as in X-ScaiKey");
+  }
+  // With "webhook" two headers would be called webhook-signature, with "Content" two Content-Type.
+  for (const char* taken : {"webhook", "content", "user"}) {
+    if (::strcasecmp(prefix.c_str(), taken) == 0) {
+      throw ConfigError(fmt::format("--header-prefix: {} is taken; use one of your own", prefix));
+    }
   }
 }
 

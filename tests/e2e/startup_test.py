@@ -148,9 +148,16 @@ class StartupTest(unittest.TestCase):
         result = run_webhookd("--check-config", "--config", path, home=self.home)
         self.assertEqual(0, result.code, result)
 
-    def test_a_configuration_that_is_no_file(self):
-        for path in (self.home, "/dev/null"):
-            self.refused(self.run_with("--config", path), path, "no regular file", code=2)
+    def test_a_configuration_that_is_a_directory(self):
+        self.refused(self.run_with("--config", self.home), self.home, "is a directory", code=2)
+
+    def test_an_empty_configuration_is_one(self):
+        result = run_webhookd("--check-config", "--config", "/dev/null", home=self.home)
+        self.assertEqual(0, result.code, result)
+
+    def test_a_header_prefix_that_other_headers_have(self):
+        for prefix in ("webhook", "Webhook", "content"):
+            self.refused(self.run_with("--header-prefix", prefix), "--header-prefix", prefix, code=2)
 
     def test_all_misspelt_keys_are_told_at_once_in_the_order_of_their_lines(self):
         path = self.config('lisen = "none"\nlog_level = "warn"\nadmin_grup = "a"\n')
