@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <mutex>
 
@@ -18,26 +19,53 @@ sqlite3_vfs faulty_disk;
 // SQLite has one table of methods for databases and another for their logs.
 struct Methods {
   const sqlite3_io_methods* real = nullptr;
+  bool of_log = false;
   sqlite3_io_methods faulty{};
 };
 std::array<Methods, 4> tables;
 std::mutex tables_mutex;  // for filling them; an entry that a file has is never changed
 
-const sqlite3_io_methods* real_methods(const sqlite3_file* file) {
+using Fault = FaultyDisk::Fault;
+
+const Methods& methods_of(const sqlite3_file* file) {
   for (const Methods& table : tables) {
-    if (file->pMethods == &table.faulty) return table.real;
+    if (file->pMethods == &table.faulty) return table;
   }
   std::abort();
 }
 
+int fail_with(int system_errno, int code) {
+  errno = system_errno;
+  return code;
+}
+
 int faulty_sync(sqlite3_file* file, int flags) {
-  if (current_fault == FaultyDisk::Fault::failing_sync) return SQLITE_IOERR_FSYNC;
-  return real_methods(file)->xSync(file, flags);
+  const Methods& methods = methods_of(file);
+  if (current_fault == Fault::failing_sync) return fail_with(EIO, SQLITE_IOERR_FSYNC);
+  if (current_fault == Fault::database_sync_without_space && !methods.of_log) {
+    return fail_with(ENOSPC, SQLITE_IOERR_FSYNC);
+  }
+  return methods.real->xSync(file, flags);
+}
+
+bool over_quota(const Methods& methods) {
+  return current_fault == (methods.of_log ? Fault::log_over_quota : Fault::database_over_quota);
 }
 
 int faulty_write(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 offset) {
-  if (current_fault == FaultyDisk::Fault::full) return SQLITE_FULL;
-  return real_methods(file)->xWrite(file, bytes, count, offset);
+  const Methods& methods = methods_of(file);
+  if (current_fault == Fault::full) return fail_with(ENOSPC, SQLITE_FULL);
+  if (over_quota(methods)) return fail_with(EDQUOT, SQLITE_IOERR_WRITE);
+  return methods.real->xWrite(file, bytes, count, offset);
+}
+
+int faulty_control(sqlite3_file* file, int operation, void* argument) {
+  const Methods& methods = methods_of(file);
+  if (operation == SQLITE_FCNTL_LAST_ERRNO && over_quota(methods)) {
+    *static_cast<int*>(argument) = EDQUOT;
+    return SQLITE_OK;
+  }
+  return methods.real->xFileControl(file, operation, argument);
 }
 
 int faulty_open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out_flags) {
@@ -50,6 +78,8 @@ int faulty_open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, i
       table.faulty = *file->pMethods;
       table.faulty.xSync = faulty_sync;
       table.faulty.xWrite = faulty_write;
+      table.faulty.xFileControl = faulty_control;
+      table.of_log = (flags & SQLITE_OPEN_MAIN_DB) == 0;
     }
     if (table.real == file->pMethods) {
       file->pMethods = &table.faulty;

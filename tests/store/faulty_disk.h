@@ -10,7 +10,16 @@ class FaultyDisk {
   FaultyDisk(const FaultyDisk&) = delete;
   FaultyDisk& operator=(const FaultyDisk&) = delete;
 
-  enum class Fault { none, full, failing_sync };
+  // A write without space fails as SQLite's own files do it: ENOSPC as full, a quota as an error
+  // with its errno.
+  enum class Fault {
+    none,
+    full,
+    log_over_quota,
+    database_over_quota,
+    failing_sync,
+    database_sync_without_space,
+  };
   void set(Fault fault);
 };
 

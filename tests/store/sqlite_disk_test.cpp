@@ -28,6 +28,16 @@ struct FaultyStore {
     const NewEvent event = event_of(id);
     store->publish(std::span(&event, 1), kStart);
   }
+  // Enough that a checkpoint follows; how the last publish went.
+  std::optional<StoreError::Kind> fill_log(const std::string& prefix) {
+    std::optional<StoreError::Kind> failure;
+    for (int number = 0; number < 20 && !failure; ++number) {
+      NewEvent event = event_of(prefix + std::to_string(number));
+      event.body = std::string(1'000'000, 'x');
+      failure = failure_of([&] { store->publish(std::span(&event, 1), kStart); });
+    }
+    return failure;
+  }
   void reopen() {
     store.reset();
     store = open_sqlite_store(options_for(directory.path()), random, kStart);
@@ -74,6 +84,34 @@ TEST_CASE("after a failed fsync nothing is acknowledged any more, and a new star
   CHECK(f.store->find_events("after").empty());
   f.publish("again");
   CHECK(f.store->find_events("again").size() == 1);
+}
+
+TEST_CASE("a failed fsync ends acknowledging also after a checkpoint that had no space") {
+  FaultyStore f;
+  f.disk.set(FaultyDisk::Fault::database_over_quota);
+  CHECK_FALSE(f.fill_log("large"));
+  f.disk.set(FaultyDisk::Fault::failing_sync);
+  CHECK(failure_of([&] { f.publish("during"); }) == StoreError::Kind::broken);
+  f.disk.set(FaultyDisk::Fault::none);
+  CHECK(failure_of([&] { f.publish("after"); }) == StoreError::Kind::broken);
+}
+
+TEST_CASE("an fsync that fails for lack of space in a checkpoint ends acknowledging") {
+  FaultyStore f;
+  f.disk.set(FaultyDisk::Fault::database_sync_without_space);
+  CHECK(f.fill_log("large") == StoreError::Kind::broken);
+  f.disk.set(FaultyDisk::Fault::none);
+  CHECK(failure_of([&] { f.publish("after"); }) == StoreError::Kind::broken);
+}
+
+TEST_CASE("a quota that is used up is a full disk, and over when there is space") {
+  FaultyStore f;
+  f.disk.set(FaultyDisk::Fault::log_over_quota);
+  CHECK(failure_of([&] { f.publish("during"); }) == StoreError::Kind::full);
+  f.disk.set(FaultyDisk::Fault::none);
+  f.publish("after");
+  CHECK(f.store->find_events("during").empty());
+  CHECK(f.store->find_events("after").size() == 1);
 }
 
 TEST_CASE("a start on a disk whose fsync fails is refused") {

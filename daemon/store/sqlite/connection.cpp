@@ -19,26 +19,28 @@ void configure_library_once() {
   std::call_once(once, [] { sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); });
 }
 
-StoreError::Kind kind_of_io_error(int code, int system_errno) {
-  if (system_errno == ENOSPC || system_errno == EDQUOT) return StoreError::Kind::full;
+// `write_errno`: of the write that failed, when it was one.
+StoreError::Kind kind_of_io_error(int code, int write_errno) {
   switch (code) {
+    case SQLITE_IOERR_WRITE:  // SQLite itself calls ENOSPC full, and no quota
+      return write_errno == EDQUOT ? StoreError::Kind::full : StoreError::Kind::broken;
     case SQLITE_IOERR_SHMSIZE:  // the log's index could not grow: nothing was written
       return StoreError::Kind::full;
     case SQLITE_IOERR_NOMEM:
     case SQLITE_IOERR_BLOCKED:
     case SQLITE_IOERR_LOCK:
       return StoreError::Kind::unavailable;
-    default:
+    default:  // a failed fsync above all, also one that had no space
       return StoreError::Kind::broken;
   }
 }
 
-std::optional<StoreError::Kind> kind_of(int code, int system_errno) {
+std::optional<StoreError::Kind> kind_of(int code, int write_errno) {
   switch (code & 0xff) {
     case SQLITE_FULL:
       return StoreError::Kind::full;
     case SQLITE_IOERR:
-      return kind_of_io_error(code, system_errno);
+      return kind_of_io_error(code, write_errno);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_READONLY:
@@ -242,7 +244,7 @@ bool Connection::checkpoint(int mode) {
   int moved = 0;
   const int code = sqlite3_wal_checkpoint_v2(handle_, nullptr, mode, &in_log, &moved);
   if (code == SQLITE_BUSY) return false;
-  if (code != SQLITE_OK) fail(code);
+  if (code != SQLITE_OK) fail(code, Writes::to_database);
   return in_log == moved;
 }
 
@@ -271,11 +273,23 @@ Connection::Statement& Connection::cached(std::string_view sql) {
   return statements_.emplace(std::string(sql), Statement{handle, false}).first->second;
 }
 
-void Connection::fail(int code) const {
+// sqlite3_system_errno would not do: it keeps the errno of an earlier failure when a commit fails.
+int Connection::write_errno(Writes writes) const {
+  sqlite3_file* file = nullptr;
+  const int which =
+      writes == Writes::to_database ? SQLITE_FCNTL_FILE_POINTER : SQLITE_FCNTL_JOURNAL_POINTER;
+  int failed_with = 0;
+  if (sqlite3_file_control(handle_, "main", which, &file) != SQLITE_OK || file == nullptr ||
+      file->pMethods == nullptr) {
+    return 0;
+  }
+  file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &failed_with);
+  return failed_with;
+}
+
+void Connection::fail(int code, Writes writes) const {
   const std::string text = handle_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(handle_);
-  const int system_errno = handle_ == nullptr ? 0 : sqlite3_system_errno(handle_);
-  const bool is_io = (code & 0xff) == SQLITE_IOERR;
-  const auto kind = kind_of(code, is_io ? system_errno : 0);
+  const auto kind = kind_of(code, code == SQLITE_IOERR_WRITE ? write_errno(writes) : 0);
   if (!kind) throw std::logic_error("store: " + text);
   if ((code & 0xff) == SQLITE_INTERRUPT) {
     throw StoreError(*kind, "the store gave up a read that took too long");

@@ -158,7 +158,10 @@ class Connection {
   void require_wal();
   sqlite3_stmt* prepare(std::string_view sql, unsigned flags);
   Statement& cached(std::string_view sql);
-  [[noreturn]] void fail(int code) const;
+  // In WAL mode a transaction writes to the log, and only a checkpoint to the database.
+  enum class Writes { to_log, to_database };
+  int write_errno(Writes writes) const;
+  [[noreturn]] void fail(int code, Writes writes = Writes::to_log) const;
   static int on_progress(void* self);
   static int on_commit(void* self, sqlite3* handle, const char* schema, int pages);
 
