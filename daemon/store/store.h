@@ -325,8 +325,10 @@ class Store {
 
   // -- upkeep
 
-  // A bounded piece of it: leases that ended, history of deleted webhooks, old rollups. Says
-  // whether to come again at once.
+  // A bounded piece of it: what a full disk kept from recovery, leases that ended, history of
+  // deleted webhooks, old rollups. Says whether to come again at once. Webhooks that it deleted, or
+  // whose queue it changed so that their endpoint is to be read again, are added to `changed`, also
+  // several times; when it throws there are none.
   virtual MoreWork do_housekeeping(Timestamp now, std::vector<WebhookId>& changed) = 0;
 
   // -- the audit log

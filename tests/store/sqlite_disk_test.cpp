@@ -3,6 +3,7 @@
 
 #include "shared/random.h"
 #include "store/faulty_disk.h"
+#include "store/sqlite/connection.h"
 #include "store/sqlite_under_test.h"
 #include "store/store_fixture.h"
 
@@ -22,11 +23,24 @@ struct FaultyStore {
   ScratchDirectory directory;
   FaultyDisk disk;
   SystemRandom random;
+  int webhooks = 0;
   std::unique_ptr<Store> store = open_sqlite_store(options_for(directory.path()), random, kStart);
 
   void publish(const std::string& id) {
     const NewEvent event = event_of(id);
     store->publish(std::span(&event, 1), kStart);
+  }
+  Webhook add(const WebhookSettings& settings) {
+    const NewWebhook webhook{webhook_id(++webhooks), settings, Secret{kSecretText}};
+    return std::get<Webhook>(store->create_webhook(webhook, {kStart, "test", "unix", "r"}));
+  }
+  Claim claim(const WebhookId& id) {
+    QueueTurn turn;
+    turn.claims.push_back({id, 1, Claimable::any});
+    return store->queue_turn(turn, kStart).claims.at(0);
+  }
+  DeliveryStatus status_of(std::int64_t id) {
+    return store->find_delivery(DeliveryId{id}).value().status;
   }
   // Enough that a checkpoint follows; how the last publish went.
   std::optional<StoreError::Kind> fill_log(const std::string& prefix) {
@@ -112,6 +126,58 @@ TEST_CASE("a quota that is used up is a full disk, and over when there is space"
   f.publish("after");
   CHECK(f.store->find_events("during").empty());
   CHECK(f.store->find_events("after").size() == 1);
+}
+
+TEST_CASE("a start on a full disk reads, and recovers what was in flight when there is space") {
+  FaultyStore f;
+  const Webhook webhook = f.add(settings_for("a"));
+  f.publish("before");
+  REQUIRE(f.claim(webhook.id).deliveries.size() == 1);
+  f.disk.set(FaultyDisk::Fault::full);
+  CHECK_NOTHROW(f.reopen());
+  std::vector<WebhookId> changed;
+  CHECK(f.store->do_housekeeping(kStart, changed) == MoreWork::no);
+  CHECK(changed.empty());
+  CHECK(f.status_of(1) == kInFlight);
+  CHECK(f.claim(webhook.id).deliveries.empty());
+
+  f.disk.set(FaultyDisk::Fault::none);
+  f.publish("after");
+  REQUIRE(f.claim(webhook.id).deliveries.size() == 1);
+  while (f.store->do_housekeeping(kStart, changed) == MoreWork::yes) {
+  }
+  CHECK(changed == std::vector<WebhookId>{webhook.id});
+  CHECK(f.status_of(1) == kPending);
+  CHECK(f.status_of(2) == kInFlight);
+  CHECK(f.store->delivery_detail(DeliveryId{1})->attempts.size() == 1);
+  CHECK(f.store->find_webhook(webhook.id)->backlog == 2);
+}
+
+TEST_CASE("a first start on a full disk names the directory and what to do") {
+  const ScratchDirectory directory;
+  FaultyDisk disk;
+  disk.set(FaultyDisk::Fault::full);
+  const std::string refusal = refusal_of(directory.path());
+  CHECK_THAT(refusal, Catch::Contains((directory.path() / "state").string()));
+  CHECK_THAT(refusal, Catch::Contains("free some") && Catch::Contains("--state-dir"));
+  disk.set(FaultyDisk::Fault::none);
+  CHECK(refusal_of(directory.path()).empty());
+}
+
+TEST_CASE("housekeeping tells of an ended lease before a later piece of it can fail") {
+  FaultyStore f;
+  WebhookSettings leased = settings_for("leased");
+  leased.expires_at = kStart;
+  const Webhook ends = f.add(leased);
+  const Webhook deleted = f.add(settings_for("deleted"));
+  f.store->delete_webhook(deleted.id, {kStart, "test", "unix", "r"});
+  Connection(f.directory.path() / "state/webhookd.db", Connection::Role::writer)
+      .script("ALTER TABLE rollups RENAME TO gone");
+  std::vector<WebhookId> changed;
+  CHECK(f.store->do_housekeeping(kStart, changed) == MoreWork::yes);
+  CHECK(changed == std::vector<WebhookId>{ends.id});
+  CHECK_THROWS(f.store->do_housekeeping(kStart, changed));
+  CHECK(changed.size() == 1);
 }
 
 TEST_CASE("a start on a disk whose fsync fails is refused") {

@@ -68,6 +68,15 @@ TEST_CASE("a directory that its owner may not write is refused and keeps its mod
   }
 }
 
+TEST_CASE("a new database can give pages back that it does not need any more") {
+  ScratchDirectory directory;
+  make_store_in(directory.path());
+  Connection db(directory.path() / "state/webhookd.db", Connection::Role::reader);
+  Query row = db.query("PRAGMA auto_vacuum");
+  row.step();
+  CHECK(row.integer(0) == 2);  // incremental
+}
+
 TEST_CASE("a second daemon is refused with the first one's pid, and may come after it") {
   ScratchDirectory directory;
   SystemRandom random;
@@ -77,6 +86,16 @@ TEST_CASE("a second daemon is refused with the first one's pid, and may come aft
   CHECK_THAT(refusal, Contains("--state-dir"));
   store.reset();
   CHECK(refusal_of(directory.path()).empty());
+}
+
+TEST_CASE("the lock holds this daemon's pid and no rest of a longer one") {
+  ScratchDirectory directory;
+  std::filesystem::create_directory(directory.path() / "state");
+  std::ofstream(directory.path() / "state/webhookd.lock") << "12345678901\n";
+  make_store_in(directory.path());
+  std::ifstream lock(directory.path() / "state/webhookd.lock");
+  const std::string held(std::istreambuf_iterator<char>(lock), {});
+  CHECK(held == std::to_string(::getpid()) + "\n");
 }
 
 TEST_CASE("a state directory that is a file is refused by name") {

@@ -91,10 +91,10 @@ struct Walk {
     load_status(db, directory.path() / "test.db");
     load_endpoint(db, sealer, webhook_id(2));
     begin_test(transaction, webhook_id(1), event_of("t", "webhook.test"), context);
-    recover_in_flight(transaction, kStart);
+    std::vector<WebhookId> changed;
+    recover_in_flight(transaction, find_in_flight(db), kStart, changed);
     disable_webhook(transaction, 2, std::nullopt, kStart);
     cancel_left_over(transaction, kStart);
-    std::vector<WebhookId> changed;
     end_leases(transaction, kStart, changed);
     delete_webhook(transaction, webhook_id(2), context);
     remove_deleted(transaction);

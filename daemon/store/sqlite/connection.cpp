@@ -208,30 +208,36 @@ void Connection::configure(Role role) {
     return;
   }
   sqlite3_busy_timeout(handle_, kWriterBusyMillis);
-  // auto_vacuum only takes before the first table. FULL: a 202 must survive power loss. A foreign
-  // key check is a look-up in a page that is at hand.
+  // FULL: a 202 must survive power loss. A foreign key check is a look-up in a page that is at
+  // hand.
   script(
-      "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA synchronous = FULL;"
+      "PRAGMA page_size = 4096; PRAGMA synchronous = FULL;"
       "PRAGMA foreign_keys = ON; PRAGMA secure_delete = FAST;"
       "PRAGMA wal_autocheckpoint = 0; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;"
       "PRAGMA cache_size = -32000; PRAGMA journal_size_limit = 67108864;");
+  // It only takes before the first table, and would be written again at every start otherwise.
+  if (answer_of("PRAGMA auto_vacuum") != "2") script("PRAGMA auto_vacuum = INCREMENTAL");
   require_wal();
   sqlite3_wal_hook(handle_, &Connection::on_commit, this);
 }
 
 // Some file systems cannot hold the log's index; SQLite then goes on in another mode.
 void Connection::require_wal() {
-  std::string mode;
+  if (answer_of("PRAGMA journal_mode = WAL") != "wal") {
+    throw StoreError(StoreError::Kind::unavailable,
+                     "its file system cannot hold a write-ahead log; choose a local one");
+  }
+}
+
+std::string Connection::answer_of(const char* pragma) {
+  std::string answer;
   const auto keep = [](void* kept, int, char** values, char**) {
     *static_cast<std::string*>(kept) = values[0];
     return 0;
   };
-  const int code = sqlite3_exec(handle_, "PRAGMA journal_mode = WAL", keep, &mode, nullptr);
+  const int code = sqlite3_exec(handle_, pragma, keep, &answer, nullptr);
   if (code != SQLITE_OK) fail(code);
-  if (mode != "wal") {
-    throw StoreError(StoreError::Kind::unavailable,
-                     "its file system cannot hold a write-ahead log; choose a local one");
-  }
+  return answer;
 }
 
 void Connection::script(const std::string& sql) {

@@ -156,6 +156,7 @@ class Connection {
 
   void configure(Role role);
   void require_wal();
+  std::string answer_of(const char* pragma);
   sqlite3_stmt* prepare(std::string_view sql, unsigned flags);
   Statement& cached(std::string_view sql);
   // In WAL mode a transaction writes to the log, and only a checkpoint to the database.

@@ -102,9 +102,9 @@ void release(Transaction& transaction, DeliveryId id, Timestamp now) {
   transaction.tally.move(state->webhook_seq, false, DeliveryStatus::in_flight, status);
 }
 
-void interrupt(Transaction& transaction, DeliveryId id, Timestamp now) {
+std::optional<WebhookId> interrupt(Transaction& transaction, DeliveryId id, Timestamp now) {
   const auto state = state_in_flight(transaction, id);
-  if (!state) return;
+  if (!state) return std::nullopt;
   Attempt attempt;
   if (state->manual) attempt.trigger = Trigger::manual;
   if (state->test) attempt.trigger = Trigger::test;
@@ -118,6 +118,7 @@ void interrupt(Transaction& transaction, DeliveryId id, Timestamp now) {
   if (state->manual) {
     transaction.db.run("UPDATE deliveries SET manual = 1 WHERE id = ?1 AND status = 0", id.value);
   }
+  return transaction.subscriptions.find(state->webhook_seq)->id;
 }
 
 RetryOutcome retry_delivery(Transaction& transaction, const WebhookId& webhook, DeliveryId id,

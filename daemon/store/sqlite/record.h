@@ -3,6 +3,7 @@
 // What becomes of deliveries: results, releases, interruptions, retries and cancelling by hand.
 
 #include <cstdint>
+#include <optional>
 
 #include "store/sqlite/writer.h"
 
@@ -15,7 +16,8 @@ void record_result(Transaction& transaction, const AttemptResult& result, Timest
 void release(Transaction& transaction, DeliveryId id, Timestamp now);
 
 // In flight when the last process ended: an attempt of its own, and pending again. A test fails.
-void interrupt(Transaction& transaction, DeliveryId id, Timestamp now);
+// Its webhook; absent when the delivery is not in flight any more.
+std::optional<WebhookId> interrupt(Transaction& transaction, DeliveryId id, Timestamp now);
 
 RetryOutcome retry_delivery(Transaction& transaction, const WebhookId& webhook, DeliveryId id,
                             RetrySucceeded succeeded, const ChangeContext& context);

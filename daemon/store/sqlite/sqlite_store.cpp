@@ -6,6 +6,7 @@
 #include "store/seal.h"
 #include "store/sqlite/audit.h"
 #include "store/sqlite/delivery_rows.h"
+#include "store/sqlite/disk_space.h"
 #include "store/sqlite/events.h"
 #include "store/sqlite/lists.h"
 #include "store/sqlite/migrations.h"
@@ -41,6 +42,7 @@ struct Opened {
   std::unique_ptr<StateDirectory> directory;
   std::unique_ptr<Sealer> sealer;
   std::unique_ptr<Connection> db;
+  std::vector<DeliveryId> interrupted;  // in flight when the last process ended
 };
 
 SealingKey key_for(Connection& db, const StateDirectory& directory, Random& random) {
@@ -86,16 +88,22 @@ void checkpoint_at_start(Connection& db) {
   }
 }
 
-Opened open_directory(const SqliteOptions& options, Random& random) {
+Opened open_database(std::unique_ptr<StateDirectory> directory, Random& random) {
   Opened opened;
-  opened.directory = std::make_unique<StateDirectory>(options.state_dir);
-  opened.directory->make_database_file();
+  opened.directory = std::move(directory);
   opened.db = std::make_unique<Connection>(opened.directory->database(), Connection::Role::writer);
   checkpoint_at_start(*opened.db);
   migrate(*opened.db);
   opened.sealer = std::make_unique<Sealer>(key_for(*opened.db, *opened.directory, random), random);
   check_key(*opened.db, *opened.sealer, *opened.directory);
+  opened.interrupted = find_in_flight(*opened.db);
   return opened;
+}
+
+// SQLite cannot tell a full disk from another reason when it has to make its index beside the log.
+bool lacks_space(const StoreError& error, const std::filesystem::path& directory) {
+  return error.kind() == StoreError::Kind::full ||
+         (error.kind() == StoreError::Kind::unavailable && free_bytes(directory) == 0);
 }
 
 class SqliteStore final : public Store {
@@ -110,9 +118,10 @@ class SqliteStore final : public Store {
         sealer_(std::move(opened.sealer)),
         writer_(std::move(opened.db), *sealer_,
                 static_cast<int>(options.default_schedule.size()) + 1),
-        readers_(directory_->database(), std::max(options.readers, 1)) {
-    const auto recover = [now](Transaction& t) { return recover_in_flight(t, now); };
-    while (writer_.write(kSmallWrite, recover) == MoreWork::yes) {
+        readers_(directory_->database(), std::max(options.readers, 1)),
+        interrupted_(std::move(opened.interrupted)) {
+    std::vector<WebhookId> nobody_holds_them_yet;
+    while (recover(now, nobody_holds_them_yet) == MoreWork::yes) {
     }
   }
 
@@ -250,6 +259,7 @@ class SqliteStore final : public Store {
   }
 
  private:
+  MoreWork recover(Timestamp now, std::vector<WebhookId>& changed);
   bool rollup_upkeep_due(Timestamp now);
 
   // Released last: nobody else may open the directory before everything is closed.
@@ -261,28 +271,59 @@ class SqliteStore final : public Store {
   // Guarded by upkeep_mutex_.
   std::mutex upkeep_mutex_;
   std::optional<Timestamp> rollups_looked_at_;
+
+  // Guarded by recovery_mutex_, which is held while some of them are made pending again.
+  std::mutex recovery_mutex_;
+  std::vector<DeliveryId> interrupted_;  // still in flight, and nobody's
 };
 
 // Each piece is a transaction of its own, so that publishing gets in between.
 MoreWork SqliteStore::do_housekeeping(Timestamp now, std::vector<WebhookId>& changed) {
-  std::vector<WebhookId> deleted;
   bool more = false;
-  const auto note = [&more](MoreWork left) { more = more || left == MoreWork::yes; };
-  note(write([&](Transaction& t) {
-    deleted.clear();
-    return end_leases(t, now, deleted);
-  }));
-  changed.insert(changed.end(), deleted.begin(), deleted.end());
-  note(write([&](Transaction& t) { return cancel_left_over(t, now); }));
-  note(write([&](Transaction& t) { return remove_deleted(t); }));
+  // True when it changed webhooks: the caller hears of those before another piece can fail.
+  const auto make = [&](auto piece) {
+    std::vector<WebhookId> touched;
+    const MoreWork left = write([&](Transaction& t) {
+      touched.clear();
+      return piece(t, touched);
+    });
+    more = more || left == MoreWork::yes;
+    changed.insert(changed.end(), touched.begin(), touched.end());
+    return !touched.empty();
+  };
+  if (recover(now, changed) == MoreWork::yes) return MoreWork::yes;
+  if (make([&](Transaction& t, auto& touched) { return end_leases(t, now, touched); }) ||
+      make([&](Transaction& t, auto&) { return cancel_left_over(t, now); }) ||
+      make([&](Transaction& t, auto&) { return remove_deleted(t); })) {
+    return MoreWork::yes;
+  }
   // Deliveries and events that are old enough to go will have their place here.
   if (rollup_upkeep_due(now)) {
     const MoreWork left = write([&](Transaction& t) { return remove_old_rollups(t, now); });
-    note(left);
+    more = more || left == MoreWork::yes;
     const std::lock_guard lock(upkeep_mutex_);
     if (left == MoreWork::no) rollups_looked_at_ = now;
   }
   return more ? MoreWork::yes : MoreWork::no;
+}
+
+// While the disk is full they stay as they are, and the next housekeeping tries again.
+MoreWork SqliteStore::recover(Timestamp now, std::vector<WebhookId>& changed) {
+  const std::lock_guard lock(recovery_mutex_);
+  if (interrupted_.empty()) return MoreWork::no;
+  try {
+    std::vector<WebhookId> touched;
+    const std::size_t made = write([&](Transaction& t) {
+      touched.clear();
+      return recover_in_flight(t, interrupted_, now, touched);
+    });
+    interrupted_.resize(interrupted_.size() - made);
+    changed.insert(changed.end(), touched.begin(), touched.end());
+    return MoreWork::yes;
+  } catch (const StoreError& error) {
+    if (error.kind() != StoreError::Kind::full) throw;
+    return MoreWork::no;
+  }
 }
 
 bool SqliteStore::rollup_upkeep_due(Timestamp now) {
@@ -296,7 +337,18 @@ bool SqliteStore::rollup_upkeep_due(Timestamp now) {
 
 std::unique_ptr<Store> open_sqlite_store(const SqliteOptions& options, Random& random,
                                          Timestamp now) {
-  return std::make_unique<SqliteStore>(open_directory(options, random), options, now);
+  auto directory = std::make_unique<StateDirectory>(options.state_dir);
+  directory->make_database_file();
+  try {
+    return std::make_unique<SqliteStore>(open_database(std::move(directory), random), options, now);
+  } catch (const StoreError& error) {
+    if (!lacks_space(error, options.state_dir)) throw;
+    throw StoreError(error.kind(), std::string(error.what()) +
+                                       ": no space is left for the state directory " +
+                                       options.state_dir.string() +
+                                       "; free some on its file system, or choose another with "
+                                       "--state-dir");
+  }
 }
 
 }  // namespace webhookd

@@ -51,6 +51,23 @@ std::string pid_in(int lock_file) {
   return pid > 0 ? std::to_string(pid) : std::string{};
 }
 
+bool is_no_space(int code) { return code == ENOSPC || code == EDQUOT; }
+
+[[noreturn]] void refuse_file(const std::filesystem::path& directory, int code) {
+  if (!is_no_space(code)) refuse_errno(directory, code);
+  refuse(directory, std::strerror(code),
+         "free some space on its file system, or choose another with --state-dir");
+}
+
+// Over the old one and cut off behind it: on a full disk that needs no space. Where it needs some
+// after all the daemon does without: the lock alone keeps others out.
+bool write_pid(int lock_file) {
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  const ssize_t put = ::pwrite(lock_file, pid.data(), pid.size(), 0);
+  if (put == static_cast<ssize_t>(pid.size())) return ::ftruncate(lock_file, put) == 0;
+  return (put >= 0 || is_no_space(errno)) && ::ftruncate(lock_file, 0) == 0;
+}
+
 }  // namespace
 
 StateDirectory::StateDirectory(const std::filesystem::path& path)
@@ -65,7 +82,7 @@ StateDirectory::~StateDirectory() { ::close(lock_); }
 void StateDirectory::lock() {
   const std::filesystem::path file = path_ / "webhookd.lock";
   lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (lock_ < 0) refuse_errno(path_, errno);
+  if (lock_ < 0) refuse_file(path_, errno);
   if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
     const int code = errno;
     const std::string pid = pid_in(lock_);
@@ -74,21 +91,17 @@ void StateDirectory::lock() {
     refuse(path_, "another webhookd" + (pid.empty() ? pid : " (pid " + pid + ")") + " uses it",
            "stop that one, or choose another directory with --state-dir");
   }
-  const std::string pid = std::to_string(::getpid()) + "\n";
-  const bool written =
-      ::fchmod(lock_, 0600) == 0 && ::ftruncate(lock_, 0) == 0 &&
-      ::pwrite(lock_, pid.data(), pid.size(), 0) == static_cast<ssize_t>(pid.size());
-  if (!written) {
+  if (::fchmod(lock_, 0600) != 0 || !write_pid(lock_)) {
     const int code = errno;
     ::close(lock_);
-    refuse_errno(path_, code);
+    refuse_file(path_, code);
   }
 }
 
 void StateDirectory::make_database_file() const {
   const std::filesystem::path file = database();
   const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) refuse_errno(path_, errno);
+  if (fd < 0) refuse_file(path_, errno);
   const bool made = ::fchmod(fd, 0600) == 0;
   const int code = errno;
   ::close(fd);

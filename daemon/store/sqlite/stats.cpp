@@ -1,10 +1,9 @@
 #include "store/sqlite/stats.h"
 
-#include <sys/statvfs.h>
-
 #include <algorithm>
 #include <system_error>
 
+#include "store/sqlite/disk_space.h"
 #include "store/sqlite/migrations.h"
 #include "store/sqlite/queue.h"
 #include "store/sqlite/rollup.h"
@@ -82,12 +81,6 @@ std::int64_t size_of(const std::filesystem::path& file) {
   std::error_code failure;
   const auto size = std::filesystem::file_size(file, failure);
   return failure ? 0 : static_cast<std::int64_t>(size);
-}
-
-std::int64_t free_bytes(const std::filesystem::path& path) {
-  struct statvfs info {};
-  if (::statvfs(path.c_str(), &info) != 0) return 0;
-  return static_cast<std::int64_t>(info.f_bavail) * static_cast<std::int64_t>(info.f_frsize);
 }
 
 std::optional<Timestamp> oldest_pending_of_all(Connection& db) {

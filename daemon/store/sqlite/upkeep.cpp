@@ -1,5 +1,9 @@
 #include "store/sqlite/upkeep.h"
 
+#include <algorithm>
+#include <set>
+#include <span>
+
 #include "store/sqlite/queue.h"
 #include "store/sqlite/record.h"
 #include "store/sqlite/webhooks.h"
@@ -51,14 +55,25 @@ std::int64_t remove_rollups(Connection& db, std::int64_t resolution, Timestamp b
 
 }  // namespace
 
-MoreWork recover_in_flight(Transaction& transaction, Timestamp now) {
-  const auto ids = numbers(transaction.db.query(
+std::vector<DeliveryId> find_in_flight(Connection& db) {
+  std::vector<DeliveryId> found;
+  Query rows = db.query(
       "SELECT d.id FROM webhooks w CROSS JOIN deliveries d INDEXED BY deliveries_status"
       " ON d.webhook_seq = w.seq AND d.status = 1 AND d.status <> 2"
-      " WHERE w.deleted_at IS NULL LIMIT ?1",
-      kRowsAtOnce));
-  for (const std::int64_t id : ids) interrupt(transaction, DeliveryId{id}, now);
-  return more_if(ids.size() == static_cast<std::size_t>(kRowsAtOnce));
+      " WHERE w.deleted_at IS NULL");
+  while (rows.step()) found.push_back(DeliveryId{rows.integer(0)});
+  return found;
+}
+
+std::size_t recover_in_flight(Transaction& transaction, const std::vector<DeliveryId>& interrupted,
+                              Timestamp now, std::vector<WebhookId>& changed) {
+  const std::size_t made = std::min(interrupted.size(), std::size_t{kRowsAtOnce});
+  std::set<WebhookId> webhooks;
+  for (const DeliveryId id : std::span(interrupted).last(made)) {
+    if (const auto webhook = interrupt(transaction, id, now)) webhooks.insert(*webhook);
+  }
+  changed.insert(changed.end(), webhooks.begin(), webhooks.end());
+  return made;
 }
 
 MoreWork end_leases(Transaction& transaction, Timestamp now, std::vector<WebhookId>& changed) {

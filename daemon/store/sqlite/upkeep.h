@@ -6,8 +6,13 @@
 
 namespace webhookd {
 
-// One transaction's worth of what the last process left in flight; yes when there may be more.
-MoreWork recover_in_flight(Transaction& transaction, Timestamp now);
+// What the last process left in flight, when nothing has been claimed since.
+std::vector<DeliveryId> find_in_flight(Connection& db);
+
+// One transaction's worth of these, from their end: pending again. How many it made; the ids of
+// their webhooks go to `changed`.
+std::size_t recover_in_flight(Transaction& transaction, const std::vector<DeliveryId>& interrupted,
+                              Timestamp now, std::vector<WebhookId>& changed);
 
 // Leases that ended; the ids of the webhooks that it deleted go to `changed`.
 MoreWork end_leases(Transaction& transaction, Timestamp now, std::vector<WebhookId>& changed);
