@@ -125,6 +125,23 @@ TEST_CASE("with filters counting stops at 10,000 and the cursor still reaches ev
   CHECK(page.total_capped);
 }
 
+TEST_CASE("deep pages across webhooks go on where the page before ended") {
+  StoreFixture f;
+  for (const char* name : {"a", "b"}) f.add(name);
+  for (int round = 0; round < 6; ++round) f.publish_many(1000);
+  DeliveryFilter filter;
+  filter.status = kPending;
+  DeliveryPage page = f.store().list_deliveries(filter, {50, 200});
+  CHECK(page.items.back().id == DeliveryId{2001});
+  page = f.store().list_deliveries(filter, {51, 200});
+  CHECK(page.items.front().id == DeliveryId{2000});
+  CHECK(page.items.size() == 200);
+  CHECK(page.more);
+  page = f.store().list_deliveries(filter, {60, 200});
+  CHECK(page.items.back().id == DeliveryId{1});
+  CHECK_FALSE(page.more);
+}
+
 TEST_CASE("lists across webhooks show what the caller may see, newest first") {
   StoreFixture f;
   WebhookSettings bound = settings_for("bound");

@@ -143,11 +143,10 @@ void fill_total(Connection& db, const DeliveryFilter& filter,
   page.total = std::min(page.total, kMostCounted);
 }
 
-// The newest of several webhooks are among the newest of each.
-std::vector<DeliveryId> merged_ids(Connection& db, const DeliveryFilter& filter,
-                                   const std::vector<std::int64_t>& webhooks, Slice slice) {
+// The newest of several webhooks are among the newest of each. At most `needed`.
+std::vector<DeliveryId> newest_of(Connection& db, const DeliveryFilter& filter,
+                                  const std::vector<std::int64_t>& webhooks, std::int64_t needed) {
   std::vector<DeliveryId> all;
-  const std::int64_t needed = slice.offset + slice.limit;
   for (const std::int64_t seq : webhooks) {
     const auto ids = find_ids(db, filter, Source::of_webhook, seq, {0, needed});
     all.insert(all.end(), ids.begin(), ids.end());
@@ -156,9 +155,20 @@ std::vector<DeliveryId> merged_ids(Connection& db, const DeliveryFilter& filter,
       all.resize(static_cast<std::size_t>(needed));
     }
   }
-  const auto skipped = std::min(static_cast<std::size_t>(slice.offset), all.size());
-  all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(skipped));
   return all;
+}
+
+// Deep pages are reached in strides, so that what is skipped is never held at once.
+std::vector<DeliveryId> merged_ids(Connection& db, DeliveryFilter filter,
+                                   const std::vector<std::int64_t>& webhooks, Slice slice) {
+  while (slice.offset > 0) {
+    const std::int64_t stride = std::min(slice.offset, kMostCounted);
+    const auto skipped = newest_of(db, filter, webhooks, stride);
+    if (static_cast<std::int64_t>(skipped.size()) < stride) return {};
+    filter.before = skipped.back();
+    slice.offset -= stride;
+  }
+  return newest_of(db, filter, webhooks, slice.limit);
 }
 
 std::vector<DeliveryId> page_ids(Connection& db, const DeliveryFilter& filter,
@@ -170,14 +180,23 @@ std::vector<DeliveryId> page_ids(Connection& db, const DeliveryFilter& filter,
   return merged_ids(db, filter, webhooks, slice);
 }
 
+Slice slice_of(const PageRequest& page) {
+  // One more than the page holds shows whether there is more.
+  return {(std::int64_t{page.page} - 1) * page.per_page, page.per_page + 1};
+}
+
 }  // namespace
+
+bool is_search(const DeliveryFilter& filter, const PageRequest& page) {
+  return !counters_suffice(filter) || slice_of(page).offset >= kMostCounted;
+}
 
 DeliveryPage list_deliveries(Connection& db, const DeliveryFilter& filter,
                              const PageRequest& page) {
   DeliveryPage result;
   const std::vector<std::int64_t> webhooks = visible_webhooks(db, filter);
   fill_total(db, filter, webhooks, result);
-  const Slice slice{(std::int64_t{page.page} - 1) * page.per_page, page.per_page + 1};
+  const Slice slice = slice_of(page);
   if (!result.total_capped && slice.offset >= result.total) return result;
   std::vector<DeliveryId> ids = page_ids(db, filter, webhooks, slice);
   result.more = ids.size() > static_cast<std::size_t>(page.per_page);

@@ -1,43 +1,78 @@
 #include "store/sqlite/readers.h"
 
+#include <algorithm>
+
 namespace webhookd {
 namespace {
 
 constexpr std::chrono::seconds kLongestRead{5};
-constexpr std::chrono::seconds kLongestWait{5};
 
 }  // namespace
 
-Readers::Readers(const std::filesystem::path& file, int count) {
+Readers::Readers(const std::filesystem::path& file, int count,
+                 std::chrono::milliseconds longest_wait)
+    : count_(count), longest_wait_(longest_wait) {
   for (int made = 0; made < count; ++made) {
     free_.push_back(std::make_unique<Connection>(file, Connection::Role::reader));
   }
 }
 
-std::unique_ptr<Connection> Readers::take() {
+std::unique_ptr<Connection> Readers::take(ReadKind kind) {
   std::unique_lock lock(mutex_);
-  if (!came_free_.wait_for(lock, kLongestWait, [this] { return !free_.empty(); })) {
+  Waiter self{kind, nullptr, {}};
+  const auto place = waiting_.insert(waiting_.end(), &self);
+  serve();
+  if (!self.served.wait_for(lock, longest_wait_, [&self] { return self.db != nullptr; })) {
+    waiting_.erase(place);
     throw StoreError(StoreError::Kind::unavailable, "the store has too many reads under way");
   }
-  std::unique_ptr<Connection> db = std::move(free_.back());
-  free_.pop_back();
-  return db;
+  return std::move(self.db);
 }
 
-void Readers::give_back(std::unique_ptr<Connection> db) {
-  {
-    const std::lock_guard lock(mutex_);
-    free_.push_back(std::move(db));
+void Readers::give_back(ReadKind kind, std::unique_ptr<Connection> db) {
+  const std::lock_guard lock(mutex_);
+  free_.push_back(std::move(db));
+  if (kind != ReadKind::point) --lists_;
+  if (kind == ReadKind::search) --searches_;
+  serve();
+}
+
+bool Readers::may_start(ReadKind kind) const {
+  switch (kind) {
+    case ReadKind::point:
+      return true;
+    case ReadKind::list:
+      return lists_ < std::max(count_ - 1, 1);
+    case ReadKind::search:
+      return lists_ < std::max(count_ - 1, 1) && searches_ < std::max(count_ / 2, 1);
   }
-  came_free_.notify_one();
+  return true;
 }
 
-Readers::Lease::Lease(Readers& readers) : readers_(readers), db_(readers.take()) {
+// Gives what is free to those who have waited longest. Under mutex_.
+void Readers::serve() {
+  for (auto place = waiting_.begin(); place != waiting_.end() && !free_.empty();) {
+    Waiter& waiter = **place;
+    if (!may_start(waiter.kind)) {
+      ++place;
+      continue;
+    }
+    if (waiter.kind != ReadKind::point) ++lists_;
+    if (waiter.kind == ReadKind::search) ++searches_;
+    waiter.db = std::move(free_.back());
+    free_.pop_back();
+    waiter.served.notify_one();
+    place = waiting_.erase(place);
+  }
+}
+
+Readers::Lease::Lease(Readers& readers, ReadKind kind)
+    : readers_(readers), kind_(kind), db_(readers.take(kind)) {
   try {
     db_->set_deadline(std::chrono::steady_clock::now() + kLongestRead);
     db_->run("BEGIN");
   } catch (...) {
-    readers_.give_back(std::move(db_));
+    readers_.give_back(kind_, std::move(db_));
     throw;
   }
 }
@@ -48,7 +83,7 @@ Readers::Lease::~Lease() {
     if (db_->in_transaction()) db_->run("ROLLBACK");
   } catch (...) {  // NOLINT(bugprone-empty-catch): a read has nothing to undo
   }
-  readers_.give_back(std::move(db_));
+  readers_.give_back(kind_, std::move(db_));
 }
 
 }  // namespace webhookd

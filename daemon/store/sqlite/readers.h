@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <filesystem>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -11,17 +12,26 @@
 
 namespace webhookd {
 
+// How long a read may keep its connection.
+enum class ReadKind {
+  point,   // a few rows by their keys
+  list,    // a page, or numbers over all webhooks
+  search,  // may walk a long way for what it shows
+};
+
 // A few connections that can only read. Every read sees one state of the store and is bounded: a
-// long one would keep the log from starting over. Thread-safe.
+// long one would keep the log from starting over. First come, first served, but searches leave
+// half of the connections to others, and lists leave one to point reads. Thread-safe.
 class Readers {
  public:
-  Readers(const std::filesystem::path& file, int count);
+  // `longest_wait`: for a connection.
+  Readers(const std::filesystem::path& file, int count, std::chrono::milliseconds longest_wait);
 
   // What `work(Connection&)` returns. Throws StoreError unavailable when it takes too long or no
   // connection comes free.
   template <typename Work>
-  auto read(Work work) {
-    const Lease lease(*this);
+  auto read(ReadKind kind, Work work) {
+    const Lease lease(*this, kind);
     return work(lease.db());
   }
 
@@ -29,7 +39,7 @@ class Readers {
   // A connection inside a transaction, until it goes.
   class Lease {
    public:
-    explicit Lease(Readers& readers);
+    Lease(Readers& readers, ReadKind kind);
     ~Lease();
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
@@ -37,16 +47,30 @@ class Readers {
 
    private:
     Readers& readers_;
+    ReadKind kind_;
     std::unique_ptr<Connection> db_;
   };
 
-  std::unique_ptr<Connection> take();
-  void give_back(std::unique_ptr<Connection> db);
+  struct Waiter {
+    ReadKind kind;
+    std::unique_ptr<Connection> db;
+    std::condition_variable served;
+  };
+
+  std::unique_ptr<Connection> take(ReadKind kind);
+  void give_back(ReadKind kind, std::unique_ptr<Connection> db);
+  bool may_start(ReadKind kind) const;
+  void serve();
+
+  const int count_;
+  const std::chrono::milliseconds longest_wait_;
 
   // Guarded by mutex_.
   std::mutex mutex_;
-  std::condition_variable came_free_;
   std::vector<std::unique_ptr<Connection>> free_;
+  std::list<Waiter*> waiting_;
+  int searches_ = 0;
+  int lists_ = 0;  // and searches
 };
 
 }  // namespace webhookd

@@ -26,6 +26,9 @@ namespace {
 constexpr std::size_t kSmallWrite = 2048;
 constexpr std::size_t kClaimBytes = 256;
 
+// For a connection to read with.
+constexpr std::chrono::seconds kLongestWait{5};
+
 // How often old rollups are looked for: they age by the hour.
 constexpr std::chrono::minutes kRollupUpkeepEvery{10};
 
@@ -118,7 +121,7 @@ class SqliteStore final : public Store {
         sealer_(std::move(opened.sealer)),
         writer_(std::move(opened.db), *sealer_,
                 static_cast<int>(options.default_schedule.size()) + 1),
-        readers_(directory_->database(), std::max(options.readers, 1)),
+        readers_(directory_->database(), std::max(options.readers, 1), kLongestWait),
         interrupted_(std::move(opened.interrupted)) {
     std::vector<WebhookId> nobody_holds_them_yet;
     while (recover(now, nobody_holds_them_yet) == MoreWork::yes) {
@@ -131,12 +134,14 @@ class SqliteStore final : public Store {
   }
 
   std::optional<Webhook> find_webhook(const WebhookId& id) override {
-    return readers_.read([&](Connection& db) { return webhookd::find_webhook(db, *sealer_, id); });
+    return readers_.read(ReadKind::point,
+                         [&](Connection& db) { return webhookd::find_webhook(db, *sealer_, id); });
   }
 
   WebhookPage list_webhooks(const WebhookFilter& filter, const PageRequest& page) override {
-    return readers_.read(
-        [&](Connection& db) { return webhookd::list_webhooks(db, *sealer_, filter, page); });
+    return readers_.read(ReadKind::list, [&](Connection& db) {
+      return webhookd::list_webhooks(db, *sealer_, filter, page);
+    });
   }
 
   std::variant<Webhook, WebhookFault> update_webhook(
@@ -157,7 +162,7 @@ class SqliteStore final : public Store {
   }
 
   std::vector<EventType> event_types() override {
-    return readers_.read([](Connection& db) { return load_event_types(db); });
+    return readers_.read(ReadKind::point, [](Connection& db) { return load_event_types(db); });
   }
 
   bool add_event_type(const EventType& type, const ChangeContext& context) override {
@@ -175,24 +180,27 @@ class SqliteStore final : public Store {
   }
 
   std::vector<Event> find_events(std::string_view event_id) override {
-    return readers_.read([&](Connection& db) { return webhookd::find_events(db, event_id); });
+    return readers_.read(ReadKind::point,
+                         [&](Connection& db) { return webhookd::find_events(db, event_id); });
   }
 
   std::vector<Delivery> deliveries_of(const Event& event) override {
-    return readers_.read([&](Connection& db) { return webhookd::deliveries_of(db, event); });
+    return readers_.read(ReadKind::list,
+                         [&](Connection& db) { return webhookd::deliveries_of(db, event); });
   }
 
   DeliveryPage list_deliveries(const DeliveryFilter& filter, const PageRequest& page) override {
     return readers_.read(
+        is_search(filter, page) ? ReadKind::search : ReadKind::list,
         [&](Connection& db) { return webhookd::list_deliveries(db, filter, page); });
   }
 
   std::optional<Delivery> find_delivery(DeliveryId id) override {
-    return readers_.read([&](Connection& db) { return load_delivery(db, id); });
+    return readers_.read(ReadKind::point, [&](Connection& db) { return load_delivery(db, id); });
   }
 
   std::optional<DeliveryDetail> delivery_detail(DeliveryId id) override {
-    return readers_.read([&](Connection& db) { return load_detail(db, id); });
+    return readers_.read(ReadKind::point, [&](Connection& db) { return load_detail(db, id); });
   }
 
   RetryOutcome retry_delivery(const WebhookId& webhook, DeliveryId id, RetrySucceeded succeeded,
@@ -214,11 +222,13 @@ class SqliteStore final : public Store {
   }
 
   std::vector<Endpoint> endpoints(std::span<const int> shards) override {
-    return readers_.read([&](Connection& db) { return load_endpoints(db, *sealer_, shards); });
+    return readers_.read(ReadKind::point,
+                         [&](Connection& db) { return load_endpoints(db, *sealer_, shards); });
   }
 
   std::optional<Endpoint> endpoint(const WebhookId& id) override {
-    return readers_.read([&](Connection& db) { return load_endpoint(db, *sealer_, id); });
+    return readers_.read(ReadKind::point,
+                         [&](Connection& db) { return load_endpoint(db, *sealer_, id); });
   }
 
   QueueTurnResult queue_turn(const QueueTurn& turn, Timestamp now) override {
@@ -234,11 +244,13 @@ class SqliteStore final : public Store {
 
   std::optional<Stats> stats(const WebhookId& id, std::chrono::hours window,
                              Timestamp now) override {
-    return readers_.read([&](Connection& db) { return load_stats(db, *sealer_, id, window, now); });
+    return readers_.read(ReadKind::list,
+                         [&](Connection& db) { return load_stats(db, *sealer_, id, window, now); });
   }
 
   StoreStatus status() override {
-    return readers_.read([&](Connection& db) { return load_status(db, directory_->database()); });
+    return readers_.read(ReadKind::list,
+                         [&](Connection& db) { return load_status(db, directory_->database()); });
   }
 
   void check_writable(Timestamp now) override {
@@ -250,7 +262,8 @@ class SqliteStore final : public Store {
   MoreWork do_housekeeping(Timestamp now, std::vector<WebhookId>& changed) override;
 
   std::vector<AuditEntry> audit(std::optional<std::int64_t> before_id, int limit) override {
-    return readers_.read([&](Connection& db) { return load_audit(db, before_id, limit); });
+    return readers_.read(ReadKind::list,
+                         [&](Connection& db) { return load_audit(db, before_id, limit); });
   }
 
   void add_audit(std::string_view action, const std::string& detail,
