@@ -295,7 +295,8 @@ class Store {
   virtual DeliveryPage list_deliveries(const DeliveryFilter& filter, const PageRequest& page) = 0;
   virtual std::optional<Delivery> find_delivery(DeliveryId id) = 0;
   virtual std::optional<DeliveryDetail> delivery_detail(DeliveryId id) = 0;
-  // Makes it pending and due now as a manual attempt.
+  // Makes it pending and due now as a manual attempt, for which max_attempts grows where need be.
+  // Stats forget how it had ended: it counts once, as what it becomes.
   virtual RetryOutcome retry_delivery(const WebhookId& webhook, DeliveryId id,
                                       RetrySucceeded succeeded, const ChangeContext& context) = 0;
   virtual CancelOutcome cancel_delivery(const WebhookId& webhook, DeliveryId id,

@@ -201,6 +201,27 @@ TEST_CASE("a retry by hand makes an ended delivery pending, due at once and manu
   CHECK(f.claim(webhook.id).deliveries.front().trigger == Trigger::automatic);
 }
 
+TEST_CASE("a retry by hand past the last attempt raises how many there may be") {
+  StoreFixture f;
+  WebhookSettings settings = settings_for("a");
+  settings.retry_schedule = {seconds{1}};
+  const Webhook webhook = f.add(settings);
+  f.publish_many(2);
+  const DeliveryId id = f.deliver(webhook.id, kFailed);
+  const auto retry = [&] {
+    f.store().retry_delivery(webhook.id, id, RetrySucceeded::refuse, f.context());
+    const Claim claim = f.claim(webhook.id, 1, Claimable::manual_only);
+    f.finish(webhook.id, claim.deliveries.at(0), kFailed);
+    CHECK(claim.deliveries.front().max_attempts == f.delivery(id).max_attempts);
+  };
+  retry();
+  CHECK(f.delivery(id).max_attempts == 2);  // the schedule allowed this one
+  retry();
+  CHECK(f.delivery(id).attempt_count == 3);
+  CHECK(f.delivery(id).max_attempts == 3);
+  CHECK(f.delivery(DeliveryId{2}).max_attempts == 2);
+}
+
 TEST_CASE("a retry by hand of a waiting delivery makes it due now") {
   StoreFixture f;
   const Webhook webhook = f.add("a");

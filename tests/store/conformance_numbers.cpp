@@ -123,6 +123,54 @@ TEST_CASE("the oldest that waits is the one that was created first, whatever is 
   CHECK(f.store().status().oldest_pending_at == kStart);
 }
 
+TEST_CASE("a delivery that is retried by hand counts once, as what it has become") {
+  StoreFixture f;
+  const Webhook webhook = f.add("a");
+  f.publish_many(1);
+  const DeliveryId id = f.deliver(webhook.id, DeliveryStatus::failed);
+  const auto check = [&](std::int64_t succeeded, std::int64_t failed, std::int64_t pending) {
+    for (const hours window : {hours{1}, hours{24}, hours{7 * 24}}) {
+      const auto stats = f.store().stats(webhook.id, window, f.now);
+      CHECK(stats->total == 1);
+      CHECK(stats->succeeded == succeeded);
+      CHECK(stats->failed == failed);
+      CHECK(stats->pending == pending);
+      std::int64_t points = 0;
+      for (const Stats::Point& point : stats->series) points += point.succeeded + point.failed;
+      CHECK(points == succeeded + failed);
+    }
+  };
+  check(0, 1, 0);
+  f.now += minutes{10};
+  f.store().retry_delivery(webhook.id, id, RetrySucceeded::refuse, f.context());
+  check(0, 0, 1);
+  f.deliver(webhook.id, DeliveryStatus::succeeded);
+  check(1, 0, 0);
+  f.now += minutes{10};
+  f.store().retry_delivery(webhook.id, id, RetrySucceeded::allow, f.context());
+  f.deliver(webhook.id, DeliveryStatus::succeeded);
+  check(1, 0, 0);
+  f.store().retry_delivery(webhook.id, id, RetrySucceeded::allow, f.context());
+  f.store().retry_delivery(webhook.id, id, RetrySucceeded::allow, f.context());
+  check(0, 0, 1);
+  CHECK(f.store().stats(webhook.id, hours{24}, f.now)->attempts == 3);
+}
+
+TEST_CASE("a retry by hand of what ended long ago makes no count negative") {
+  StoreFixture f;
+  const Webhook webhook = f.add("a");
+  f.publish_many(2);
+  const DeliveryId id = f.deliver(webhook.id, DeliveryStatus::failed);
+  f.deliver(webhook.id, DeliveryStatus::failed);
+  f.now += hours{100 * 24};
+  f.tidy();
+  f.store().retry_delivery(webhook.id, id, RetrySucceeded::refuse, f.context());
+  f.now = kStart + hours{1};
+  const auto stats = f.store().stats(webhook.id, hours{7 * 24}, f.now);
+  CHECK(stats->failed == 0);
+  CHECK(stats->succeeded == 0);
+}
+
 TEST_CASE("stats survive a restart") {
   StoreFixture f;
   const Webhook webhook = f.add("a");

@@ -283,6 +283,7 @@ TEST_CASE("an interruption of the last attempt does not exhaust a delivery") {
   CHECK(f.claim(webhook.id).deliveries.front().max_attempts == 1);
   f.restart();
   CHECK(f.delivery(DeliveryId{1}).status == kPending);
+  CHECK(f.delivery(DeliveryId{1}).max_attempts == 2);
   CHECK(f.claim(webhook.id).deliveries.size() == 1);
 }
 

@@ -118,8 +118,8 @@ void insert_attempt(Connection& db, DeliveryId delivery, int number, const Attem
 
 std::optional<DeliveryState> load_state(Connection& db, DeliveryId id) {
   Query row = db.query(
-      "SELECT webhook_seq, status, generation, test, attempt_count, manual FROM deliveries"
-      " WHERE id = ?1",
+      "SELECT webhook_seq, status, generation, test, attempt_count, manual, completed_at"
+      " FROM deliveries WHERE id = ?1",
       id.value);
   if (!row.step()) return std::nullopt;
   DeliveryState state;
@@ -130,6 +130,7 @@ std::optional<DeliveryState> load_state(Connection& db, DeliveryId id) {
   state.test = row.flag(3);
   state.attempt_count = row.small(4);
   state.manual = row.flag(5);
+  state.completed_at = row.maybe_time(6);
   return state;
 }
 

@@ -38,6 +38,7 @@ struct DeliveryState {
   bool test = false;
   int attempt_count = 0;
   bool manual = false;
+  std::optional<Timestamp> completed_at;
 };
 std::optional<DeliveryState> load_state(Connection& db, DeliveryId id);
 

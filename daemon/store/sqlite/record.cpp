@@ -53,6 +53,14 @@ void record(Transaction& transaction, const DeliveryState& state, const Attempt&
   if (status == DeliveryStatus::failed) ++rollup.failed;
 }
 
+// A delivery counts once, as what it has become: where it ends again it is counted again.
+void take_end_back(Transaction& transaction, const DeliveryState& state) {
+  if (!state.completed_at) return;
+  Rollup& rollup = transaction.tally.rollup(state.webhook_seq, *state.completed_at);
+  if (state.status == DeliveryStatus::succeeded) --rollup.succeeded;
+  if (state.status == DeliveryStatus::failed) --rollup.failed;
+}
+
 std::optional<DeliveryState> state_in_flight(Transaction& transaction, DeliveryId id) {
   auto state = load_state(transaction.db, id);
   if (!state || state->status != DeliveryStatus::in_flight) return std::nullopt;
@@ -115,9 +123,10 @@ std::optional<WebhookId> interrupt(Transaction& transaction, DeliveryId id, Time
   attempt.next_attempt_at = now;
   // Even a last attempt: an interruption exhausts nothing.
   record(transaction, *state, attempt, DeliveryStatus::pending, now);
-  if (state->manual) {
-    transaction.db.run("UPDATE deliveries SET manual = 1 WHERE id = ?1 AND status = 0", id.value);
-  }
+  transaction.db.run(
+      "UPDATE deliveries SET manual = ?2, max_attempts = max(max_attempts, attempt_count + 1)"
+      " WHERE id = ?1 AND status = 0",
+      id.value, state->manual ? 1 : 0);
   return transaction.subscriptions.find(state->webhook_seq)->id;
 }
 
@@ -140,9 +149,11 @@ RetryOutcome retry_delivery(Transaction& transaction, const WebhookId& webhook, 
       state.status == DeliveryStatus::pending && state.generation == own->subscriber->generation;
   transaction.db.run(
       "UPDATE deliveries SET status = 0, manual = 1, aside = max(aside, ?2), generation = ?3,"
-      " next_attempt_at = ?4, completed_at = NULL WHERE id = ?1",
+      " next_attempt_at = ?4, completed_at = NULL,"
+      " max_attempts = max(max_attempts, attempt_count + 1) WHERE id = ?1",
       id.value, keeps_place ? 0 : 1, own->subscriber->generation, context.now);
   transaction.tally.move(state.webhook_seq, false, state.status, DeliveryStatus::pending);
+  take_end_back(transaction, state);
   write_audit(transaction.db, context, "delivery.retry", webhook, delivery_detail_text(id));
   return RetryOutcome::retried;
 }

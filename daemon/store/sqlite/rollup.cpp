@@ -85,6 +85,9 @@ void write_rollup(Connection& db, std::int64_t seq, std::int64_t resolution, std
         seq, resolution, start);
     if (row.step()) sum.merge(stored_rollup(row, 0));
   }
+  // An end that is taken back may have been counted in a rollup that is too old to be kept.
+  sum.succeeded = std::max<std::int64_t>(sum.succeeded, 0);
+  sum.failed = std::max<std::int64_t>(sum.failed, 0);
   db.run("REPLACE INTO rollups VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)", seq, resolution,
          start, sum.created, sum.succeeded, sum.failed, sum.attempts, sum.latency_ms_sum,
          codes_to_text(sum.codes), sum.latencies.to_text());

@@ -37,7 +37,8 @@ class LatencyHistogram {
 std::string codes_to_text(const std::map<std::string, std::int64_t>& codes);
 std::map<std::string, std::int64_t> codes_from_text(std::string_view text);
 
-// What happened in one span of time at one webhook.
+// What happened in one span of time at one webhook; as a change, `succeeded` and `failed` may be
+// negative.
 struct Rollup {
   std::int64_t created = 0;
   std::int64_t succeeded = 0;
