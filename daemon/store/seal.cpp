@@ -40,6 +40,10 @@ class FileDescriptor {
 }
 
 [[noreturn]] void key_file_errno(const std::filesystem::path& path) {
+  if (errno == ENOSPC || errno == EDQUOT) {
+    throw StoreError(StoreError::Kind::full,
+                     "key file " + path.string() + ": " + std::strerror(errno));
+  }
   key_file_failure(path, std::strerror(errno));
 }
 
@@ -80,6 +84,15 @@ void sync_directory(const std::filesystem::path& directory) {
   if (fd.get() < 0 || ::fsync(fd.get()) != 0) key_file_errno(directory);
 }
 
+// On disk when it returns true; else errno says why.
+bool write_new_file(const std::filesystem::path& path, std::string_view bytes) {
+  const FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+  if (fd.get() < 0) return false;
+  errno = ENOSPC;  // what a write that is cut short means
+  const ssize_t put = ::write(fd.get(), bytes.data(), bytes.size());
+  return put == static_cast<ssize_t>(bytes.size()) && ::fsync(fd.get()) == 0;
+}
+
 }  // namespace
 
 SealingKey::SealingKey(std::string bytes) : bytes_(std::move(bytes)) {
@@ -114,12 +127,17 @@ std::optional<SealingKey> read_key_file(const std::filesystem::path& path) {
   return SealingKey(std::move(bytes));
 }
 
+// Written under another name and linked into place: it appears whole or not at all, and never
+// replaces one that is there. A draft that an earlier start has left is worth nothing.
 SealingKey make_key_file(const std::filesystem::path& path, Random& random) {
   SealingKey key(random.bytes(kKeyBytes));
-  const FileDescriptor fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-  if (fd.get() < 0) key_file_errno(path);
-  const ssize_t put = ::write(fd.get(), key.bytes().data(), kKeyBytes);
-  if (put != static_cast<ssize_t>(kKeyBytes) || ::fsync(fd.get()) != 0) key_file_errno(path);
+  const std::filesystem::path draft = path.string() + ".draft";
+  ::unlink(draft.c_str());
+  const bool made = write_new_file(draft, key.bytes()) && ::link(draft.c_str(), path.c_str()) == 0;
+  const int code = errno;
+  ::unlink(draft.c_str());
+  errno = code;
+  if (!made) key_file_errno(path);
   // What is sealed with a key that a power loss takes away is lost: the entry must be on disk too.
   sync_directory(path.parent_path());
   return key;

@@ -1,8 +1,12 @@
 #include "store/seal.h"
 
+#include <sys/resource.h>
+
 #include <catch2/catch.hpp>
+#include <fstream>
 
 #include "shared/random.h"
+#include "store/sqlite_under_test.h"
 
 namespace webhookd::test {
 namespace {
@@ -44,6 +48,57 @@ TEST_CASE("another key opens nothing") {
   Sealed s;
   const Sealer other(SealingKey(std::string(32, 'x')), s.random);
   CHECK_THROWS_AS(other.unseal("whk_1", "secret", s.value), StoreError);
+}
+
+// While it lives, no file of this process grows beyond so many bytes.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+bool can_make_key(const std::filesystem::path& path) {
+  SystemRandom random;
+  try {
+    make_key_file(path, random);
+    return true;
+  } catch (const StoreError&) {
+    return false;
+  }
+}
+
+TEST_CASE("a key file that cannot be written whole does not appear at all") {
+  const ScratchDirectory directory;
+  const auto path = directory.path() / "secret.key";
+  bool made = false;
+  {
+    const FileSizeLimit limit(16);
+    made = can_make_key(path);
+  }
+  CHECK_FALSE(made);
+  CHECK(std::filesystem::is_empty(directory.path()));
+  CHECK(can_make_key(path));
+  CHECK(read_key_file(path));
+}
+
+TEST_CASE("a key file's draft that a crash has left is no obstacle, an existing key is one") {
+  const ScratchDirectory directory;
+  const auto path = directory.path() / "secret.key";
+  std::ofstream(path.string() + ".draft") << "half a k";
+  REQUIRE(can_make_key(path));
+  CHECK_FALSE(std::filesystem::exists(path.string() + ".draft"));
+  const std::string first(read_key_file(path)->bytes());
+  CHECK_FALSE(can_make_key(path));
+  CHECK(read_key_file(path)->bytes() == first);
 }
 
 }  // namespace
