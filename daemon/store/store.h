@@ -260,6 +260,8 @@ class Store {
   // at once cannot undo each other. `change` may run more than once, must not call the store, and
   // what it throws comes out here with nothing written. Becoming disabled cancels every delivery
   // that waits; leaving disabled clears what the disabling left (reason, time, health).
+  // After a change of tenant or partner no delivery of an event that the webhook may not have any
+  // more is claimed again: each is cancelled, some of them later, by do_housekeeping.
   virtual std::variant<Webhook, WebhookFault> update_webhook(
       const WebhookId& id, const std::function<void(WebhookSettings&)>& change,
       const ChangeContext& context) = 0;
@@ -326,10 +328,11 @@ class Store {
 
   // -- upkeep
 
-  // A bounded piece of it: what a full disk kept from recovery, leases that ended, history of
-  // deleted webhooks, old rollups. Says whether to come again at once. Webhooks that it deleted, or
-  // whose queue it changed so that their endpoint is to be read again, are added to `changed`, also
-  // several times; when it throws there are none.
+  // A bounded piece of it: what a full disk kept from recovery, leases that ended, what a
+  // disabling or another tenant or partner left waiting, history of deleted webhooks, old rollups.
+  // Says whether to come again at once. Webhooks that it deleted, or whose queue it changed so that
+  // their endpoint is to be read again, are added to `changed`, also several times; when it throws
+  // there are none.
   virtual MoreWork do_housekeeping(Timestamp now, std::vector<WebhookId>& changed) = 0;
 
   // -- the audit log

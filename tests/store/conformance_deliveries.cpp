@@ -331,51 +331,6 @@ TEST_CASE("a test is never retried") {
   CHECK(f.delivery(test->id).status == kFailed);
 }
 
-TEST_CASE("a webhook that gets another tenant sends no more of the one before") {
-  StoreFixture f;
-  WebhookSettings settings = settings_for("a");
-  settings.binding = {"t1", std::nullopt};
-  const Webhook webhook = f.add(settings);
-  NewEvent event = event_of("e1");
-  event.binding = {"t1", std::nullopt};
-  f.publish(event);
-  event = event_of("e2");
-  event.binding = {"t1", std::nullopt};
-  f.publish(event);
-  const Claim claim = f.claim(webhook.id, 1);
-  REQUIRE(claim.deliveries.size() == 1);
-  f.store().update_webhook(
-      webhook.id,
-      [](WebhookSettings& s) {
-        s.binding = {"t2", std::nullopt};
-      },
-      f.context());
-  CHECK(f.delivery(DeliveryId{2}).status == kCancelled);
-  f.finish(webhook.id, claim.deliveries.front(), kPending);
-  CHECK(f.delivery(DeliveryId{1}).status == kCancelled);
-  CHECK(f.claim(webhook.id).deliveries.empty());
-  CHECK(f.store().retry_delivery(webhook.id, DeliveryId{1}, RetrySucceeded::allow, f.context()) ==
-        RetryOutcome::foreign_event);
-  CHECK(f.found(webhook.id).backlog == 0);
-}
-
-TEST_CASE("a webhook that is bound closer keeps what still matches") {
-  StoreFixture f;
-  const Webhook webhook = f.add("a");
-  NewEvent event = event_of("e1");
-  event.binding = {"t1", std::nullopt};
-  f.publish(event);
-  f.publish(event_of("e2"));
-  f.store().update_webhook(
-      webhook.id,
-      [](WebhookSettings& s) {
-        s.binding = {"t1", std::nullopt};
-      },
-      f.context());
-  CHECK(f.delivery(DeliveryId{1}).status == kPending);
-  CHECK(f.delivery(DeliveryId{2}).status == kCancelled);
-}
-
 TEST_CASE("a test that was in flight at a crash has failed") {
   StoreFixture f;
   const Webhook webhook = f.add("a");

@@ -94,7 +94,8 @@ struct Walk {
     std::vector<WebhookId> changed;
     recover_in_flight(transaction, find_in_flight(db), kStart, changed);
     disable_webhook(transaction, 2, std::nullopt, kStart);
-    cancel_left_over(transaction, kStart);
+    rebind_queue(transaction, 1, kStart);
+    settle_left_over(transaction, kStart, changed);
     end_leases(transaction, kStart, changed);
     delete_webhook(transaction, webhook_id(2), context);
     remove_deleted(transaction);

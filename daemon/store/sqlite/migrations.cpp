@@ -7,9 +7,11 @@ namespace {
 
 // Times are Unix milliseconds. Numbers for states are those of the enums in shared/model.h.
 //
-// A pending delivery is void, as good as cancelled, when its generation is older than its
-// webhook's: disabling raises the webhook's generation, so that a million waiting deliveries stop
-// at once and are marked in batches afterwards. While `cancelling` is 1 there may be such rows, all
+// A pending delivery is stale, and not claimed, when its generation is older than its webhook's.
+// Disabling raises the webhook's generation, and so does another tenant or partner: a million
+// waiting deliveries stop at once and are settled in batches afterwards. Those of a generation
+// before `kept_from` are cancelled, of the others only those whose event the webhook may not have
+// any more; the rest gets the new generation. While `cancelling` is 1 there may be stale rows, all
 // of them with ids up to `void_through`.
 //
 // `manual`: the next attempt (or the one in flight) was asked for by hand. `aside`: it had ended
@@ -44,6 +46,7 @@ CREATE TABLE webhooks(
   disabled_reason TEXT,
   disabled_at INTEGER,
   generation INTEGER NOT NULL DEFAULT 0,
+  kept_from INTEGER NOT NULL DEFAULT 0,
   void_through INTEGER NOT NULL DEFAULT 0,
   cancelling INTEGER NOT NULL DEFAULT 0 CHECK(cancelling IN (0, 1)),
   created_at INTEGER NOT NULL,

@@ -10,8 +10,8 @@
 namespace webhookd {
 namespace {
 
-// So many are marked in the disabling's own transaction; the rest follows in batches.
-constexpr int kCancelledAtOnce = 5000;
+// So many are settled in the change's own transaction; the rest follows in batches.
+constexpr int kSettledAtOnce = 5000;
 
 std::optional<Timestamp> earlier(std::optional<Timestamp> left, std::optional<Timestamp> right) {
   if (!left) return right;
@@ -35,7 +35,7 @@ std::optional<Timestamp> earliest_by_hand(Connection& db, const QueueKey& key, b
 }
 
 std::optional<Head> first_in_line(Connection& db, const QueueKey& key, DeliveryStatus status) {
-  // A void delivery that is still in flight keeps its place until it ends.
+  // A stale delivery that is still in flight keeps its place until it ends.
   const std::int64_t after = status == DeliveryStatus::pending ? key.void_through : 0;
   Query row = db.query(
       "SELECT id, next_attempt_at, manual FROM deliveries INDEXED BY deliveries_status"
@@ -56,7 +56,8 @@ bool automatic_in_flight(Connection& db, const QueueKey& key) {
 
 // When the one automatic attempt that an ordered webhook may have next is due.
 std::optional<Timestamp> ordered_due(Connection& db, const QueueKey& key) {
-  if (automatic_in_flight(db, key)) return std::nullopt;
+  // While it is open which of those that wait are kept, none may overtake them.
+  if (key.sorting || automatic_in_flight(db, key)) return std::nullopt;
   std::optional<Timestamp> due = earliest_by_hand(db, key, false);
   const auto head = head_of(db, key);
   if (head && head->status == DeliveryStatus::pending && !head->manual) {
@@ -171,10 +172,32 @@ Endpoint endpoint_of(Connection& db, const Sealer& sealer, const StoredWebhook& 
   return endpoint;
 }
 
+struct Stale {
+  DeliveryId id;
+  bool test = false;
+  bool kept = false;
+};
+
+std::vector<Stale> find_stale(Connection& db, std::int64_t seq, int most) {
+  std::vector<Stale> found;
+  Query rows = db.query(
+      "SELECT d.id, d.test, d.generation >= w.kept_from"
+      " AND (w.tenant IS NULL OR e.tenant IS w.tenant)"
+      " AND (w.partner IS NULL OR e.partner IS w.partner)"
+      " FROM webhooks w CROSS JOIN deliveries d INDEXED BY deliveries_due"
+      " ON d.webhook_seq = w.seq AND d.generation < w.generation AND d.status = 0"
+      " CROSS JOIN events e ON e.seq = d.event_seq WHERE w.seq = ?1 LIMIT ?2",
+      seq, most);
+  while (rows.step()) found.push_back({DeliveryId{rows.integer(0)}, rows.flag(1), rows.flag(2)});
+  return found;
+}
+
 }  // namespace
 
 QueueKey key_of(const Subscriber& subscriber) {
-  return {subscriber.seq, subscriber.ordered, subscriber.generation, subscriber.void_through};
+  const bool sorting = subscriber.void_through != 0 && subscriber.kept_from < subscriber.generation;
+  return {subscriber.seq, subscriber.ordered, subscriber.generation, subscriber.void_through,
+          sorting};
 }
 
 std::optional<Head> head_of(Connection& db, const QueueKey& key) {
@@ -244,52 +267,35 @@ void disable_webhook(Transaction& transaction, std::int64_t seq,
                      const std::optional<std::string>& reason, Timestamp now) {
   transaction.db.run(
       "UPDATE webhooks SET status = 2, disabled_reason = ?2, disabled_at = ?3, updated_at = ?3,"
-      " generation = generation + 1, cancelling = 1,"
+      " generation = generation + 1, kept_from = generation + 1, cancelling = 1,"
       " void_through = (SELECT ifnull(max(id), 0) FROM deliveries) WHERE seq = ?1",
       seq, reason, now);
-  cancel_void(transaction, seq, kCancelledAtOnce, now);
+  settle_stale(transaction, seq, kSettledAtOnce, now);
   transaction.subscriptions.reload(transaction.db, seq);
 }
 
-void cancel_foreign(Transaction& transaction, std::int64_t seq, const Binding& binding,
-                    Timestamp now) {
-  Connection& db = transaction.db;
-  std::vector<std::pair<DeliveryId, DeliveryStatus>> found;
-  for (const DeliveryStatus status : {DeliveryStatus::pending, DeliveryStatus::in_flight}) {
-    Query rows = db.query(
-        "SELECT d.id FROM deliveries d INDEXED BY deliveries_status"
-        " CROSS JOIN events e ON e.seq = d.event_seq"
-        " WHERE d.webhook_seq = ?1 AND d.status = ?2 AND d.status <> 2 AND d.test = 0"
-        " AND ((?3 IS NOT NULL AND e.tenant IS NOT ?3) OR (?4 IS NOT NULL AND e.partner IS NOT "
-        "?4))",
-        seq, static_cast<int>(status), binding.tenant_id, binding.partner_id);
-    while (rows.step()) found.emplace_back(DeliveryId{rows.integer(0)}, status);
-  }
-  for (const auto& [id, status] : found) {
-    if (status == DeliveryStatus::pending) {
-      mark_cancelled(db, id, now);
-      transaction.tally.move(seq, false, DeliveryStatus::pending, DeliveryStatus::cancelled);
-    } else {
-      // Older than any: not pending again when its attempt ends.
-      db.run("UPDATE deliveries SET generation = -1 WHERE id = ?1", id.value);
-    }
-  }
+void rebind_queue(Transaction& transaction, std::int64_t seq, Timestamp now) {
+  transaction.db.run(
+      "UPDATE webhooks SET generation = generation + 1, cancelling = 1,"
+      " void_through = (SELECT ifnull(max(id), 0) FROM deliveries) WHERE seq = ?1",
+      seq);
+  settle_stale(transaction, seq, kSettledAtOnce, now);
+  transaction.subscriptions.reload(transaction.db, seq);
 }
 
-bool cancel_void(Transaction& transaction, std::int64_t seq, int batch, Timestamp now) {
+bool settle_stale(Transaction& transaction, std::int64_t seq, int batch, Timestamp now) {
   Connection& db = transaction.db;
-  std::vector<std::pair<DeliveryId, bool>> found;
-  {
-    Query rows = db.query(
-        "SELECT d.id, d.test FROM webhooks w CROSS JOIN deliveries d INDEXED BY deliveries_due"
-        " ON d.webhook_seq = w.seq AND d.generation < w.generation AND d.status = 0"
-        " WHERE w.seq = ?1 LIMIT ?2",
-        seq, batch);
-    while (rows.step()) found.emplace_back(DeliveryId{rows.integer(0)}, rows.flag(1));
-  }
-  for (const auto& [id, test] : found) {
-    mark_cancelled(db, id, now);
-    transaction.tally.move(seq, test, DeliveryStatus::pending, DeliveryStatus::cancelled);
+  const std::vector<Stale> found = find_stale(db, seq, batch);
+  for (const Stale& stale : found) {
+    if (stale.kept) {
+      db.run(
+          "UPDATE deliveries SET generation ="
+          " (SELECT generation FROM webhooks WHERE seq = ?2) WHERE id = ?1",
+          stale.id.value, seq);
+      continue;
+    }
+    mark_cancelled(db, stale.id, now);
+    transaction.tally.move(seq, stale.test, DeliveryStatus::pending, DeliveryStatus::cancelled);
   }
   if (found.size() == static_cast<std::size_t>(batch)) return true;
   db.run("UPDATE webhooks SET cancelling = 0 WHERE seq = ?1", seq);

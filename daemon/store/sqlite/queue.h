@@ -33,16 +33,16 @@ std::optional<Endpoint> load_endpoint(Connection& db, const Sealer& sealer, cons
 
 QueueTurnResult make_turn(Transaction& transaction, const QueueTurn& turn, Timestamp now);
 
-// Stops a webhook at once and marks up to `batch` of what waits as cancelled.
+// Stops a webhook at once; what waits is cancelled, the first of it now.
 void disable_webhook(Transaction& transaction, std::int64_t seq,
                      const std::optional<std::string>& reason, Timestamp now);
 
-// After the webhook has got another tenant or partner: what waits for events that it no longer may
-// have is cancelled, and what is in flight is not tried again. All at once; rare.
-void cancel_foreign(Transaction& transaction, std::int64_t seq, const Binding& binding,
-                    Timestamp now);
+// After the webhook has got another tenant or partner: nothing that waits is claimed until it is
+// known that the webhook may have its event; the others are cancelled, the first of them now.
+void rebind_queue(Transaction& transaction, std::int64_t seq, Timestamp now);
 
-// One batch of what a disabling has left; true when there may be more.
-bool cancel_void(Transaction& transaction, std::int64_t seq, int batch, Timestamp now);
+// One batch of what a disabling or another tenant or partner has left: cancelled or kept. True when
+// there may be more.
+bool settle_stale(Transaction& transaction, std::int64_t seq, int batch, Timestamp now);
 
 }  // namespace webhookd

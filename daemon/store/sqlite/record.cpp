@@ -7,17 +7,37 @@
 namespace webhookd {
 namespace {
 
-// Pending only while its webhook has not been disabled since.
-bool is_void(const Transaction& transaction, const DeliveryState& state) {
+// What is set must equal the event's.
+bool matches_event(Connection& db, const Binding& webhook, DeliveryId id) {
+  Query row = db.query(
+      "SELECT 1 FROM deliveries d JOIN events e ON e.seq = d.event_seq WHERE d.id = ?1"
+      " AND (?2 IS NULL OR e.tenant = ?2) AND (?3 IS NULL OR e.partner = ?3)",
+      id.value, webhook.tenant_id, webhook.partner_id);
+  return row.step();
+}
+
+// Whether it may be pending again: its webhook has not been disabled since, and may still have its
+// event.
+bool may_wait(const Transaction& transaction, const DeliveryState& state) {
   const Subscriber* subscriber = transaction.subscriptions.find(state.webhook_seq);
-  return subscriber == nullptr || subscriber->generation > state.generation;
+  if (subscriber == nullptr || state.generation < subscriber->kept_from) return false;
+  return state.generation == subscriber->generation ||
+         matches_event(transaction.db, subscriber->binding, state.id);
 }
 
 DeliveryStatus settled_status(const Transaction& transaction, const DeliveryState& state,
                               DeliveryStatus wanted) {
   if (wanted != DeliveryStatus::pending) return wanted;
   if (state.test) return DeliveryStatus::failed;  // tests are never retried
-  return is_void(transaction, state) ? DeliveryStatus::cancelled : DeliveryStatus::pending;
+  return may_wait(transaction, state) ? DeliveryStatus::pending : DeliveryStatus::cancelled;
+}
+
+// One that may wait again after its webhook's binding has changed would be stale otherwise.
+void join_queue(Transaction& transaction, const DeliveryState& state) {
+  const Subscriber* subscriber = transaction.subscriptions.find(state.webhook_seq);
+  if (subscriber->generation == state.generation) return;
+  transaction.db.run("UPDATE deliveries SET generation = ?2 WHERE id = ?1", state.id.value,
+                     subscriber->generation);
 }
 
 void update_row(Connection& db, const DeliveryState& state, const Attempt& attempt,
@@ -45,6 +65,7 @@ void record(Transaction& transaction, const DeliveryState& state, const Attempt&
   if (status == DeliveryStatus::pending) next_attempt_at = attempt.next_attempt_at.value_or(now);
   insert_attempt(transaction.db, state.id, state.attempt_count + 1, attempt, next_attempt_at);
   update_row(transaction.db, state, attempt, status, next_attempt_at, now);
+  if (status == DeliveryStatus::pending) join_queue(transaction, state);
   transaction.tally.move(state.webhook_seq, state.test, DeliveryStatus::in_flight, status);
   if (state.test) return;
   Rollup& rollup = transaction.tally.rollup(state.webhook_seq, now);
@@ -82,15 +103,6 @@ std::optional<OwnDelivery> find_own(Transaction& transaction, const WebhookId& w
   return OwnDelivery{subscriber, *state};
 }
 
-// What is set must equal the event's.
-bool matches_event(Connection& db, const Binding& webhook, DeliveryId id) {
-  Query row = db.query(
-      "SELECT 1 FROM deliveries d JOIN events e ON e.seq = d.event_seq WHERE d.id = ?1"
-      " AND (?2 IS NULL OR e.tenant = ?2) AND (?3 IS NULL OR e.partner = ?3)",
-      id.value, webhook.tenant_id, webhook.partner_id);
-  return row.step();
-}
-
 }  // namespace
 
 void record_result(Transaction& transaction, const AttemptResult& result, Timestamp now) {
@@ -106,6 +118,7 @@ void release(Transaction& transaction, DeliveryId id, Timestamp now) {
     mark_cancelled(transaction.db, id, now);
   } else {
     transaction.db.run("UPDATE deliveries SET status = 0 WHERE id = ?1", id.value);
+    join_queue(transaction, *state);
   }
   transaction.tally.move(state->webhook_seq, false, DeliveryStatus::in_flight, status);
 }
@@ -146,7 +159,7 @@ RetryOutcome retry_delivery(Transaction& transaction, const WebhookId& webhook, 
   }
   // What had ended, or was about to be marked as cancelled, has lost its place in the order.
   const bool keeps_place =
-      state.status == DeliveryStatus::pending && state.generation == own->subscriber->generation;
+      state.status == DeliveryStatus::pending && state.generation >= own->subscriber->kept_from;
   transaction.db.run(
       "UPDATE deliveries SET status = 0, manual = 1, aside = max(aside, ?2), generation = ?3,"
       " next_attempt_at = ?4, completed_at = NULL,"

@@ -306,7 +306,7 @@ MoreWork SqliteStore::do_housekeeping(Timestamp now, std::vector<WebhookId>& cha
   };
   if (recover(now, changed) == MoreWork::yes) return MoreWork::yes;
   if (make([&](Transaction& t, auto& touched) { return end_leases(t, now, touched); }) ||
-      make([&](Transaction& t, auto&) { return cancel_left_over(t, now); }) ||
+      make([&](Transaction& t, auto& touched) { return settle_left_over(t, now, touched); }) ||
       make([&](Transaction& t, auto&) { return remove_deleted(t); })) {
     return MoreWork::yes;
   }

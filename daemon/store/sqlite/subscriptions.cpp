@@ -14,10 +14,10 @@ constexpr std::size_t kMostAnswers = 10'000;
 
 constexpr const char* kAll =
     "SELECT seq, id, status, tenant, partner, events, retry_schedule, ordered, generation,"
-    " void_through, cancelling FROM webhooks WHERE deleted_at IS NULL ORDER BY seq";
+    " void_through, cancelling, kept_from FROM webhooks WHERE deleted_at IS NULL ORDER BY seq";
 constexpr const char* kOne =
     "SELECT seq, id, status, tenant, partner, events, retry_schedule, ordered, generation,"
-    " void_through, cancelling FROM webhooks WHERE seq = ?1 AND deleted_at IS NULL";
+    " void_through, cancelling, kept_from FROM webhooks WHERE seq = ?1 AND deleted_at IS NULL";
 
 }  // namespace
 
@@ -33,6 +33,7 @@ Subscriber Subscriptions::read(const Query& row) const {
   subscriber.ordered = row.flag(7);
   subscriber.generation = row.integer(8);
   subscriber.void_through = row.flag(10) ? row.integer(9) : 0;
+  subscriber.kept_from = row.integer(11);
   return subscriber;
 }
 

@@ -23,8 +23,9 @@ struct Subscriber {
   std::vector<std::string> patterns;
   int max_attempts = 1;
   bool ordered = false;
-  std::int64_t generation = 0;    // pending deliveries of an older one are as good as cancelled
-  std::int64_t void_through = 0;  // only ids up to here may be such; 0: none is left
+  std::int64_t generation = 0;    // pending deliveries of an older one are stale
+  std::int64_t kept_from = 0;     // those of a generation before this one are void
+  std::int64_t void_through = 0;  // only ids up to here may be stale; 0: none is left
 };
 
 // The webhooks that are not deleted, as the writer's transaction sees them: found by id, and by the

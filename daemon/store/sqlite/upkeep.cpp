@@ -93,11 +93,18 @@ MoreWork end_leases(Transaction& transaction, Timestamp now, std::vector<Webhook
   return more_if(ended.size() == static_cast<std::size_t>(kLeasesAtOnce));
 }
 
-MoreWork cancel_left_over(Transaction& transaction, Timestamp now) {
-  const auto seqs = numbers(transaction.db.query(
-      "SELECT seq FROM webhooks INDEXED BY webhooks_cancelling WHERE cancelling = 1 LIMIT 1"));
-  for (const std::int64_t seq : seqs) cancel_void(transaction, seq, kRowsAtOnce, now);
-  return more_if(!seqs.empty());
+MoreWork settle_left_over(Transaction& transaction, Timestamp now,
+                          std::vector<WebhookId>& changed) {
+  std::int64_t seq = 0;
+  {
+    Query row = transaction.db.query(
+        "SELECT seq, id FROM webhooks INDEXED BY webhooks_cancelling WHERE cancelling = 1 LIMIT 1");
+    if (!row.step()) return MoreWork::no;
+    seq = row.integer(0);
+    changed.push_back(WebhookId{row.text(1)});
+  }
+  settle_stale(transaction, seq, kRowsAtOnce, now);
+  return MoreWork::yes;
 }
 
 MoreWork remove_deleted(Transaction& transaction) {

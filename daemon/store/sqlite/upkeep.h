@@ -17,8 +17,9 @@ std::size_t recover_in_flight(Transaction& transaction, const std::vector<Delive
 // Leases that ended; the ids of the webhooks that it deleted go to `changed`.
 MoreWork end_leases(Transaction& transaction, Timestamp now, std::vector<WebhookId>& changed);
 
-// What disabling left waiting.
-MoreWork cancel_left_over(Transaction& transaction, Timestamp now);
+// What disabling, or another tenant or partner, left waiting; the id of the webhook whose queue it
+// changed goes to `changed`.
+MoreWork settle_left_over(Transaction& transaction, Timestamp now, std::vector<WebhookId>& changed);
 
 // Rows of a deleted webhook, its history first and itself last.
 MoreWork remove_deleted(Transaction& transaction);

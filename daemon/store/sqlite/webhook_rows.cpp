@@ -20,7 +20,7 @@ static_assert(static_cast<int>(WebhookStatus::disabled) == 2);
   " w.partner, w.headers, w.timeout_seconds, w.retry_schedule, w.max_in_flight, w.rate_limit,"   \
   " w.ordered, w.metadata, w.expires_at, w.secret_hint, w.secret_fingerprint,"                   \
   " w.disabled_reason, w.disabled_at, w.created_at, w.updated_at, w.generation, w.void_through," \
-  " w.cancelling, h.consecutive_failures, h.failing_since, h.last_success_at,"                   \
+  " w.cancelling, w.kept_from, h.consecutive_failures, h.failing_since, h.last_success_at,"      \
   " h.last_failure_at, h.probes, h.next_probe_at, h.held_until"                                  \
   " FROM webhooks w JOIN health h ON h.webhook_seq = w.seq WHERE w.deleted_at IS NULL"
 
@@ -72,9 +72,10 @@ StoredWebhook read_webhook(const Query& row, const Sealer& sealer) {
   webhook.disabled_at = row.maybe_time(21);
   webhook.created_at = row.time(22);
   webhook.updated_at = row.time(23);
-  webhook.health = read_health(row, 27);
+  webhook.health = read_health(row, 28);
+  const bool settling = row.flag(26);
   stored.key = {row.integer(0), webhook.settings.ordered, row.integer(24),
-                row.flag(26) ? row.integer(25) : 0};
+                settling ? row.integer(25) : 0, settling && row.integer(27) < row.integer(24)};
   return stored;
 }
 

@@ -29,7 +29,8 @@ struct QueueKey {
   std::int64_t seq = 0;
   bool ordered = false;
   std::int64_t generation = 0;
-  std::int64_t void_through = 0;  // 0: no void delivery is left
+  std::int64_t void_through = 0;  // stale deliveries have ids up to here; 0: none is left
+  bool sorting = false;           // of the stale ones some may be kept
 };
 
 struct StoredWebhook {

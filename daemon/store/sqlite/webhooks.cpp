@@ -67,7 +67,7 @@ void apply_change(Transaction& transaction, const StoredWebhook& stored,
   }
   if (!is_disabled(settings) && is_disabled(before)) enable(transaction, stored);
   if (settings.binding != before.binding) {
-    cancel_foreign(transaction, stored.key.seq, settings.binding, now);
+    rebind_queue(transaction, stored.key.seq, now);
   }
   transaction.subscriptions.reload(transaction.db, stored.key.seq);
 }
