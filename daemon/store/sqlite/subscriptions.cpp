@@ -11,11 +11,12 @@ namespace {
 
 // Answers are few when types come from the catalogue; tenants may be many.
 constexpr std::size_t kMostAnswers = 10'000;
+constexpr std::size_t kMostAnswered = 1'000'000;  // pointers in all of them: 8 MB
 
-constexpr const char* kAll =
+constexpr const char* kAllSubscribers =
     "SELECT seq, id, status, tenant, partner, events, retry_schedule, ordered, generation,"
     " void_through, cancelling, kept_from FROM webhooks WHERE deleted_at IS NULL ORDER BY seq";
-constexpr const char* kOne =
+constexpr const char* kOneSubscriber =
     "SELECT seq, id, status, tenant, partner, events, retry_schedule, ordered, generation,"
     " void_through, cancelling, kept_from FROM webhooks WHERE seq = ?1 AND deleted_at IS NULL";
 
@@ -42,8 +43,8 @@ void Subscriptions::refresh(Connection& db) {
   by_seq_.clear();
   by_id_.clear();
   by_binding_.clear();
-  answers_.clear();
-  Query rows = db.query(kAll);
+  forget_answers();
+  Query rows = db.query(kAllSubscribers);
   while (rows.step()) insert(read(rows));
   stale_ = false;
 }
@@ -51,9 +52,9 @@ void Subscriptions::refresh(Connection& db) {
 void Subscriptions::reload(Connection& db, std::int64_t seq) {
   refresh(db);
   touched_ = true;
-  answers_.clear();
+  forget_answers();
   erase(seq);
-  Query row = db.query(kOne, seq);
+  Query row = db.query(kOneSubscriber, seq);
   if (row.step()) insert(read(row));
 }
 
@@ -75,6 +76,11 @@ void Subscriptions::erase(std::int64_t seq) {
   by_seq_.erase(found);
 }
 
+void Subscriptions::forget_answers() {
+  answers_.clear();
+  answered_ = 0;
+}
+
 const Subscriber* Subscriptions::find(const WebhookId& id) const {
   const auto found = by_id_.find(id);
   return found == by_id_.end() ? nullptr : find(found->second);
@@ -91,7 +97,7 @@ const std::vector<const Subscriber*>& Subscriptions::matching(const Binding& bin
                                                      event_type};
   const auto known = answers_.find(question);
   if (known != answers_.end()) return known->second;
-  if (answers_.size() >= kMostAnswers) answers_.clear();
+  if (answers_.size() >= kMostAnswers || answered_ >= kMostAnswered) forget_answers();
 
   std::vector<const Subscriber*> wanted;
   const std::set<BindingKey> bindings{{binding.tenant_id, binding.partner_id},
@@ -109,6 +115,7 @@ const std::vector<const Subscriber*>& Subscriptions::matching(const Binding& bin
     }
   }
   std::ranges::sort(wanted, {}, &Subscriber::seq);
+  answered_ += wanted.size();
   return answers_.emplace(question, std::move(wanted)).first->second;
 }
 

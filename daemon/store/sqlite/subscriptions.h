@@ -48,11 +48,14 @@ class Subscriptions {
   // Those that are not disabled and want the event. Valid until the next change.
   const std::vector<const Subscriber*>& matching(const Binding& binding,
                                                  const std::string& event_type);
+  // How many pointers the answers that it has kept hold.
+  std::size_t answered() const { return answered_; }
 
  private:
   using BindingKey = std::pair<std::optional<std::string>, std::optional<std::string>>;
 
   void insert(Subscriber subscriber);
+  void forget_answers();
   void erase(std::int64_t seq);
   Subscriber read(const Query& row) const;
 
@@ -64,6 +67,7 @@ class Subscriptions {
   // An event looks at four bindings at most: each of its ids set or not.
   std::map<BindingKey, std::vector<const Subscriber*>> by_binding_;
   std::map<std::tuple<BindingKey, std::string>, std::vector<const Subscriber*>> answers_;
+  std::size_t answered_ = 0;
 };
 
 }  // namespace webhookd
