@@ -52,9 +52,18 @@ bool over_quota(const Methods& methods) {
   return current_fault == (methods.of_log ? Fault::log_over_quota : Fault::database_over_quota);
 }
 
+bool grows_log(sqlite3_file* file, int count, sqlite3_int64 offset) {
+  const Methods& methods = methods_of(file);
+  if (current_fault != Fault::full_beyond_log || !methods.of_log) return false;
+  sqlite3_int64 size = 0;
+  methods.real->xFileSize(file, &size);
+  return offset + count > size;
+}
+
 int faulty_write(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 offset) {
   const Methods& methods = methods_of(file);
-  if (current_fault == Fault::full) return fail_with(ENOSPC, SQLITE_FULL);
+  const bool is_full = current_fault == Fault::full || grows_log(file, count, offset);
+  if (is_full) return fail_with(ENOSPC, SQLITE_FULL);
   if (over_quota(methods)) return fail_with(EDQUOT, SQLITE_IOERR_WRITE);
   return methods.real->xWrite(file, bytes, count, offset);
 }

@@ -15,6 +15,7 @@ class FaultyDisk {
   enum class Fault {
     none,
     full,
+    full_beyond_log,  // it may be written, and not grow
     log_over_quota,
     database_over_quota,
     failing_sync,

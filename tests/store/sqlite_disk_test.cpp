@@ -128,6 +128,17 @@ TEST_CASE("a quota that is used up is a full disk, and over when there is space"
   CHECK(f.store->find_events("after").size() == 1);
 }
 
+TEST_CASE("a log that cannot grow starts over, and writing goes on") {
+  FaultyStore f;
+  for (int number = 0; number < 20; ++number) f.publish("before" + std::to_string(number));
+  f.disk.set(FaultyDisk::Fault::full_beyond_log);
+  for (int number = 0; number < 100; ++number) {
+    CHECK_NOTHROW(f.publish("during" + std::to_string(number)));
+  }
+  CHECK(f.store->find_events("during0").size() == 1);
+  CHECK(f.store->find_events("during99").size() == 1);
+}
+
 TEST_CASE("a start on a full disk reads, and recovers what was in flight when there is space") {
   FaultyStore f;
   const Webhook webhook = f.add(settings_for("a"));

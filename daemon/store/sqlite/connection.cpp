@@ -171,7 +171,7 @@ void Query::bind(int index, Blob value) {
 
 // ---- Connection -----------------------------------------------------------------------------
 
-Connection::Connection(const std::filesystem::path& file, Role role) {
+Connection::Connection(const std::filesystem::path& file, Role role) : file_(file) {
   configure_library_once();
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   if (role == Role::writer) flags |= SQLITE_OPEN_CREATE;

@@ -123,6 +123,8 @@ class Connection {
     return sqlite3_changes64(handle_);
   }
 
+  const std::filesystem::path& file() const { return file_; }
+
   // Several statements, not cached: schema and pragmas.
   void script(const std::string& sql);
 
@@ -166,6 +168,7 @@ class Connection {
   static int on_progress(void* self);
   static int on_commit(void* self, sqlite3* handle, const char* schema, int pages);
 
+  std::filesystem::path file_;
   sqlite3* handle_ = nullptr;
   std::unordered_map<std::string, Statement, Hash, std::equal_to<>> statements_;
   std::optional<Monotonic> deadline_;

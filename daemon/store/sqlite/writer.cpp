@@ -1,7 +1,8 @@
 #include "store/sqlite/writer.h"
 
-#include <algorithm>
 #include <cassert>
+
+#include "store/sqlite/disk_space.h"
 
 namespace webhookd {
 namespace {
@@ -12,8 +13,14 @@ constexpr std::size_t kMostBytes = 8 * 1024 * 1024;
 
 // 16 MiB: large enough that a page changed often is moved once, small enough that moving is short.
 constexpr int kCheckpointPages = 4096;
+// 1 MiB: with little space left the log must not take it all before it first starts over.
+constexpr int kEarlyCheckpointPages = 256;
+constexpr std::int64_t kLittleSpace = 64 * 1024 * 1024;
 // 128 MiB: readers have kept the log from starting over, so now it waits for them a moment.
 constexpr int kRestartPages = 8 * kCheckpointPages;
+
+// Without room there is soon to be some again; looking for it moves pages.
+constexpr std::chrono::seconds kRoomSoughtEvery{1};
 
 std::optional<StoreError::Kind> store_error_kind(const std::exception_ptr& error) {
   try {
@@ -92,6 +99,10 @@ bool Writer::take(Group& group) {
 void Writer::make(const Group& group) {
   std::exception_ptr failure;
   if (try_group(group, failure) == Fate::kept) return;
+  if (store_error_kind(failure) == StoreError::Kind::full && make_room() &&
+      try_group(group, failure) == Fate::kept) {
+    return;
+  }
   // One by one, so that the one that cannot be made does not fail the others.
   for (const auto& request : group) {
     const bool own_fault = request->error && !store_error_kind(request->error);
@@ -188,14 +199,35 @@ void Writer::settle(const Group& group) {
 void Writer::checkpoint_when_large() {
   if (broken_) return;
   const int pages = db_->wal_pages();
-  if (pages < checkpointed_pages_) checkpointed_pages_ = 0;  // the log has started over
-  if (pages - checkpointed_pages_ < kCheckpointPages) return;
+  if (pages < considered_pages_) {  // the log has started over
+    considered_pages_ = 0;
+    checkpointed_pages_ = 0;
+  }
+  if (pages - considered_pages_ < kEarlyCheckpointPages) return;
+  considered_pages_ = pages;
+  const bool is_due = pages - checkpointed_pages_ >= kCheckpointPages;
+  if (!is_due && free_bytes(db_->file()) >= kLittleSpace) return;
   checkpointed_pages_ = pages;
+  checkpoint(pages < kRestartPages ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART);
+}
+
+// What the log holds goes where there may be space for it, and the log need not grow then.
+bool Writer::make_room() {
+  const Monotonic now = std::chrono::steady_clock::now();
+  if (broken_ || (no_room_at_ && now - *no_room_at_ < kRoomSoughtEvery)) return false;
+  no_room_at_.reset();
+  if (checkpoint(SQLITE_CHECKPOINT_RESTART)) return true;
+  no_room_at_ = now;
+  return false;
+}
+
+bool Writer::checkpoint(int mode) {
   try {
-    db_->checkpoint(pages < kRestartPages ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART);
+    return db_->checkpoint(mode);
   } catch (...) {
     // A full disk leaves everything in the log, where it is safe.
     note(std::current_exception());
+    return false;
   }
 }
 

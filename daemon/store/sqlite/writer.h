@@ -76,6 +76,8 @@ class Writer {
   void undo_group();
   void note(const std::exception_ptr& error);
   void checkpoint_when_large();
+  bool make_room();
+  bool checkpoint(int mode);
   static void settle(const Group& group);
 
   // The thread's own.
@@ -85,7 +87,9 @@ class Writer {
   Tally request_tally_;
   Tally group_tally_;
   std::optional<std::string> broken_;
+  int considered_pages_ = 0;  // of the log, when a checkpoint was last thought of
   int checkpointed_pages_ = 0;
+  std::optional<Monotonic> no_room_at_;
 
   // Guarded by mutex_.
   std::mutex mutex_;
