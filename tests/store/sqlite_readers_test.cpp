@@ -18,12 +18,17 @@ struct ReadersUnderTest {
   std::filesystem::path file = directory.path() / "test.db";
   Connection writer{file, Connection::Role::writer};
 
+  std::atomic<bool> lists_wait{false};
+
   ReadersUnderTest() { migrate(writer); }
+  Readers readers(int count, milliseconds longest_wait) {
+    return Readers(file, count, longest_wait, [this] { return lists_wait.load(); });
+  }
 };
 
 TEST_CASE("searches and lists that keep their connections leave one to point reads") {
   ReadersUnderTest r;
-  Readers readers(r.file, 4, std::chrono::seconds{60});
+  Readers readers = r.readers(4, std::chrono::seconds{60});
   std::atomic<int> searching{0};
   std::atomic<int> most_searching{0};
   std::latch go(1);
@@ -52,7 +57,7 @@ TEST_CASE("searches and lists that keep their connections leave one to point rea
 
 TEST_CASE("reads that wait for a connection get it in the order in which they came") {
   ReadersUnderTest r;
-  Readers readers(r.file, 1, std::chrono::seconds{60});
+  Readers readers = r.readers(1, std::chrono::seconds{60});
   std::vector<int> order;
   std::vector<std::thread> threads;
   readers.read(ReadKind::point, [&](Connection&) {
@@ -73,12 +78,28 @@ TEST_CASE("reads that wait for a connection get it in the order in which they ca
 
 TEST_CASE("a read that no connection comes free for is given up") {
   ReadersUnderTest r;
-  Readers readers(r.file, 1, milliseconds{1});
+  Readers readers = r.readers(1, milliseconds{1});
   readers.read(ReadKind::point, [&](Connection&) {
     CHECK_THROWS_WITH(readers.read(ReadKind::point, [](Connection&) { return 1; }),
                       Catch::Contains("too many reads"));
   });
   CHECK(readers.read(ReadKind::point, [](Connection&) { return 1; }) == 1);
+}
+
+TEST_CASE("lists that are held back start when they need not wait any more, others at once") {
+  ReadersUnderTest r;
+  Readers readers = r.readers(2, std::chrono::seconds{60});
+  r.lists_wait = true;
+  std::atomic<bool> started{false};
+  std::thread list([&] { readers.read(ReadKind::list, [&](Connection&) { started = true; }); });
+  for (int number = 0; number < 50; ++number) {
+    CHECK(readers.read(ReadKind::point, [](Connection&) { return true; }));
+    std::this_thread::sleep_for(milliseconds{1});
+  }
+  CHECK_FALSE(started);
+  r.lists_wait = false;
+  list.join();
+  CHECK(started);
 }
 
 TEST_CASE("a list of deliveries that may walk a long way is a search") {

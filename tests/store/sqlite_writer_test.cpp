@@ -216,6 +216,24 @@ TEST_CASE("readers go on while others write, each on one state of the store") {
   CHECK(f.list(webhook.id).total == 150);
 }
 
+TEST_CASE("a log that a read has kept from starting over holds lists back until it does") {
+  WriterUnderTest w;
+  const std::string megabyte(1'000'000, 'x');
+  Connection reader(w.file, Connection::Role::reader);
+  reader.run("BEGIN");
+  { reader.query("SELECT count(*) FROM pad").step(); }
+  for (int number = 0; number < 140; ++number) w.insert(megabyte);
+  // What a request has brought about is there at the latest when the next one begins.
+  w.writer.write(1, [&](Transaction&) { CHECK(w.writer.holds_lists_back()); });
+  reader.run("ROLLBACK");
+  for (int number = 0; number < 3; ++number) w.insert(megabyte);
+  w.writer.write(1, [&](Transaction&) { CHECK_FALSE(w.writer.holds_lists_back()); });
+  const auto size = std::filesystem::file_size(w.file.string() + "-wal");
+  for (int number = 0; number < 10; ++number) w.insert(megabyte);
+  w.writer.write(1, [](Transaction&) {});
+  CHECK(std::filesystem::file_size(w.file.string() + "-wal") <= size);
+}
+
 TEST_CASE("a read that takes too long is given up") {
   WriterUnderTest w;
   Connection reader(w.file, Connection::Role::reader);

@@ -6,12 +6,14 @@ namespace webhookd {
 namespace {
 
 constexpr std::chrono::seconds kLongestRead{5};
+// Nobody says when lists need not wait any more.
+constexpr std::chrono::milliseconds kLookAgainEvery{20};
 
 }  // namespace
 
 Readers::Readers(const std::filesystem::path& file, int count,
-                 std::chrono::milliseconds longest_wait)
-    : count_(count), longest_wait_(longest_wait) {
+                 std::chrono::milliseconds longest_wait, std::function<bool()> lists_wait)
+    : count_(count), longest_wait_(longest_wait), lists_wait_(std::move(lists_wait)) {
   for (int made = 0; made < count; ++made) {
     free_.push_back(std::make_unique<Connection>(file, Connection::Role::reader));
   }
@@ -21,10 +23,14 @@ std::unique_ptr<Connection> Readers::take(ReadKind kind) {
   std::unique_lock lock(mutex_);
   Waiter self{kind, nullptr, {}};
   const auto place = waiting_.insert(waiting_.end(), &self);
+  const Monotonic deadline = std::chrono::steady_clock::now() + longest_wait_;
   serve();
-  if (!self.served.wait_for(lock, longest_wait_, [&self] { return self.db != nullptr; })) {
-    waiting_.erase(place);
-    throw StoreError(StoreError::Kind::unavailable, "the store has too many reads under way");
+  while (!self.served.wait_for(lock, kLookAgainEvery, [&self] { return self.db != nullptr; })) {
+    if (std::chrono::steady_clock::now() >= deadline) {
+      waiting_.erase(place);
+      throw StoreError(StoreError::Kind::unavailable, "the store has too many reads under way");
+    }
+    serve();
   }
   return std::move(self.db);
 }
@@ -38,15 +44,9 @@ void Readers::give_back(ReadKind kind, std::unique_ptr<Connection> db) {
 }
 
 bool Readers::may_start(ReadKind kind) const {
-  switch (kind) {
-    case ReadKind::point:
-      return true;
-    case ReadKind::list:
-      return lists_ < std::max(count_ - 1, 1);
-    case ReadKind::search:
-      return lists_ < std::max(count_ - 1, 1) && searches_ < std::max(count_ / 2, 1);
-  }
-  return true;
+  if (kind == ReadKind::point) return true;
+  if (lists_ >= std::max(count_ - 1, 1) || lists_wait_()) return false;
+  return kind == ReadKind::list || searches_ < std::max(count_ / 2, 1);
 }
 
 // Gives what is free to those who have waited longest. Under mutex_.

@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <filesystem>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -24,8 +25,10 @@ enum class ReadKind {
 // half of the connections to others, and lists leave one to point reads. Thread-safe.
 class Readers {
  public:
-  // `longest_wait`: for a connection.
-  Readers(const std::filesystem::path& file, int count, std::chrono::milliseconds longest_wait);
+  // `longest_wait`: for a connection. While `lists_wait` is true no list and no search starts; it
+  // is called from any thread and must not block.
+  Readers(const std::filesystem::path& file, int count, std::chrono::milliseconds longest_wait,
+          std::function<bool()> lists_wait);
 
   // What `work(Connection&)` returns. Throws StoreError unavailable when it takes too long or no
   // connection comes free.
@@ -64,6 +67,7 @@ class Readers {
 
   const int count_;
   const std::chrono::milliseconds longest_wait_;
+  const std::function<bool()> lists_wait_;
 
   // Guarded by mutex_.
   std::mutex mutex_;

@@ -121,7 +121,8 @@ class SqliteStore final : public Store {
         sealer_(std::move(opened.sealer)),
         writer_(std::move(opened.db), *sealer_,
                 static_cast<int>(options.default_schedule.size()) + 1),
-        readers_(directory_->database(), std::max(options.readers, 1), kLongestWait),
+        readers_(directory_->database(), std::max(options.readers, 1), kLongestWait,
+                 [this] { return writer_.holds_lists_back(); }),
         interrupted_(std::move(opened.interrupted)) {
     std::vector<WebhookId> nobody_holds_them_yet;
     while (recover(now, nobody_holds_them_yet) == MoreWork::yes) {

@@ -19,6 +19,9 @@ constexpr std::int64_t kLittleSpace = 64 * 1024 * 1024;
 // 128 MiB: readers have kept the log from starting over, so now it waits for them a moment.
 constexpr int kRestartPages = 8 * kCheckpointPages;
 
+// Renewed by each try to restart the log, one a MiB.
+constexpr std::chrono::seconds kListsHeldFor{2};
+
 // Without room there is soon to be some again; looking for it moves pages.
 constexpr std::chrono::seconds kRoomSoughtEvery{1};
 
@@ -205,10 +208,19 @@ void Writer::checkpoint_when_large() {
   }
   if (pages - considered_pages_ < kEarlyCheckpointPages) return;
   considered_pages_ = pages;
+  if (pages >= kRestartPages) return restart_log();
   const bool is_due = pages - checkpointed_pages_ >= kCheckpointPages;
   if (!is_due && free_bytes(db_->file()) >= kLittleSpace) return;
   checkpointed_pages_ = pages;
-  checkpoint(pages < kRestartPages ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_RESTART);
+  checkpoint(SQLITE_CHECKPOINT_PASSIVE);
+}
+
+// Reads that are under way have a deadline; when no long one may start meanwhile, the next try or
+// one soon after it succeeds.
+void Writer::restart_log() {
+  const bool hindered = checkpoint(SQLITE_CHECKPOINT_RESTART) == Checkpoint::hindered;
+  lists_held_until_ =
+      hindered ? std::chrono::steady_clock::now() + kListsHeldFor : Monotonic::min();
 }
 
 // What the log holds goes where there may be space for it, and the log need not grow then.
@@ -216,18 +228,18 @@ bool Writer::make_room() {
   const Monotonic now = std::chrono::steady_clock::now();
   if (broken_ || (no_room_at_ && now - *no_room_at_ < kRoomSoughtEvery)) return false;
   no_room_at_.reset();
-  if (checkpoint(SQLITE_CHECKPOINT_RESTART)) return true;
+  if (checkpoint(SQLITE_CHECKPOINT_RESTART) == Checkpoint::done) return true;
   no_room_at_ = now;
   return false;
 }
 
-bool Writer::checkpoint(int mode) {
+Writer::Checkpoint Writer::checkpoint(int mode) {
   try {
-    return db_->checkpoint(mode);
+    return db_->checkpoint(mode) ? Checkpoint::done : Checkpoint::hindered;
   } catch (...) {
     // A full disk leaves everything in the log, where it is safe.
     note(std::current_exception());
-    return false;
+    return Checkpoint::failed;
   }
 }
 

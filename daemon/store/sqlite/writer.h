@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -41,6 +42,12 @@ class Writer {
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
+  // Whether lists and searches are to wait before they start: the log has grown long because there
+  // was always one that kept it from starting over. Ends by itself.
+  bool holds_lists_back() const {
+    return std::chrono::steady_clock::now() < lists_held_until_.load();
+  }
+
   // Runs `work(Transaction&)` and returns what it returned once that is durable; throws what it
   // threw. `work` may run more than once: the whole group is undone when the disk is full.
   // `bytes`: about how much it writes.
@@ -76,8 +83,10 @@ class Writer {
   void undo_group();
   void note(const std::exception_ptr& error);
   void checkpoint_when_large();
+  void restart_log();
   bool make_room();
-  bool checkpoint(int mode);
+  enum class Checkpoint { done, hindered, failed };
+  Checkpoint checkpoint(int mode);
   static void settle(const Group& group);
 
   // The thread's own.
@@ -90,6 +99,8 @@ class Writer {
   int considered_pages_ = 0;  // of the log, when a checkpoint was last thought of
   int checkpointed_pages_ = 0;
   std::optional<Monotonic> no_room_at_;
+
+  std::atomic<Monotonic> lists_held_until_{Monotonic::min()};
 
   // Guarded by mutex_.
   std::mutex mutex_;
