@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
 
 #include "cli/raw_json.h"
 #include "shared/url.h"
@@ -101,6 +101,21 @@ std::string owning_group(const std::filesystem::path& socket) {
   return group_name(found.st_gid);
 }
 
+// Something answered, but not as HTTP is spoken to its end.
+bool is_unusable(CURLcode code, bool begun) {
+  switch (code) {
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_UNSUPPORTED_PROTOCOL:  // HTTP/0.9: what answers speaks something else
+    case CURLE_PARTIAL_FILE:
+      return true;
+    case CURLE_RECV_ERROR:
+    case CURLE_OUT_OF_MEMORY:  // headers past curl's bounds
+      return begun;
+    default:
+      return false;
+  }
+}
+
 CliError server_failure(const std::string& url, CURLcode code, const char* text) {
   if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE) {
     return CliError(Exit::unreachable, fmt::format("{} is not trusted: {}", url, text),
@@ -135,7 +150,8 @@ CliError socket_failure(const std::filesystem::path& socket, int error) {
 class Client::Transfer {
  public:
   Transfer() : handle_(curl_easy_init()) {
-    if (handle_ == nullptr) throw CliError(Exit::internal, "libcurl cannot be set up");
+    if (handle_ == nullptr)
+      throw CliError(Exit::internal, "libcurl cannot be set up", "is memory left?");
   }
   ~Transfer() { curl_easy_cleanup(handle_); }
   Transfer(const Transfer&) = delete;
@@ -155,7 +171,7 @@ class Client::Transfer {
     set(CURLOPT_USERAGENT, agent.c_str());
     set(CURLOPT_HTTPHEADER, headers.list);
     set_method(request);
-    set_limits(connection);
+    set_limits(std::min(connection.timeout, request.within.value_or(connection.timeout)));
     set_target(connection);
     set(CURLOPT_WRITEFUNCTION, on_body);
     set(CURLOPT_WRITEDATA, &incoming);
@@ -166,6 +182,8 @@ class Client::Transfer {
 
   int status() const { return static_cast<int>(number(CURLINFO_RESPONSE_CODE)); }
   int os_error() const { return static_cast<int>(number(CURLINFO_OS_ERRNO)); }
+  // Whether any of an answer came.
+  bool begun() const { return number(CURLINFO_HEADER_SIZE) > 0; }
   const char* problem(CURLcode code) const {
     return problem_[0] != '\0' ? problem_ : curl_easy_strerror(code);
   }
@@ -193,14 +211,14 @@ class Client::Transfer {
     set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
   }
 
-  void set_limits(const Connection& connection) {
+  void set_limits(std::chrono::milliseconds timeout) {
     set(CURLOPT_NOSIGNAL, 1L);
     set(CURLOPT_PROXY, "");
     set(CURLOPT_FOLLOWLOCATION, 0L);
     set(CURLOPT_PATH_AS_IS, 1L);
     set(CURLOPT_PROTOCOLS_STR, "http,https");
     set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-    set(CURLOPT_TIMEOUT_MS, static_cast<long>(connection.timeout.count()));
+    set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
     set(CURLOPT_ERRORBUFFER, problem_);
   }
 
@@ -244,6 +262,26 @@ void Client::trace_answer(const Request& request, const Answer& answer) const {
   if (!answer.body.empty()) trace_.debug("< " + masked_json(answer.body));
 }
 
+CliError Client::failure_of(const Request& request, int code_number) const {
+  const auto code = static_cast<CURLcode>(code_number);
+  if (code == CURLE_OPERATION_TIMEDOUT) {
+    const bool waited = request.within && *request.within < connection_.timeout;
+    return CliError(Exit::timed_out, "the server did not answer in time",
+                    waited ? "a longer --wait waits longer" : "--timeout 60s waits longer");
+  }
+  if (code == CURLE_WRITE_ERROR) {
+    return CliError(Exit::internal, "the server's answer is too large", "ask for less: --limit N");
+  }
+  if (is_unusable(code, transfer_->begun())) {
+    return CliError(Exit::internal,
+                    fmt::format("the server's answer cannot be used: {}", transfer_->problem(code)),
+                    kIsItWebhookd);
+  }
+  const auto* socket = std::get_if<SocketTarget>(&connection_.target);
+  if (socket != nullptr) return socket_failure(socket->path, transfer_->os_error());
+  return server_failure(base_of(connection_), code, transfer_->problem(code));
+}
+
 Answer Client::send(const Request& request) {
   const auto* socket = std::get_if<SocketTarget>(&connection_.target);
   if (socket != nullptr && socket->path.string().size() >= sizeof(sockaddr_un::sun_path)) {
@@ -254,16 +292,12 @@ Answer Client::send(const Request& request) {
   trace_request(request);
   Incoming incoming;
   const CURLcode code = transfer_->run(connection_, request, incoming);
-  if (code == CURLE_OPERATION_TIMEDOUT) {
-    throw CliError(Exit::timed_out, "the server did not answer in time",
-                   "--timeout 60s waits longer");
-  }
-  if (code == CURLE_WRITE_ERROR) {
-    throw CliError(Exit::internal, "the server's answer is too large");
-  }
   if (code != CURLE_OK) {
-    if (socket != nullptr) throw socket_failure(socket->path, transfer_->os_error());
-    throw server_failure(base_of(connection_), code, transfer_->problem(code));
+    CliError failure = failure_of(request, code);
+    if (trace_.verbose) {
+      trace_.verbose(fmt::format("{} {}: {}", request.method, request.path, failure.message));
+    }
+    throw failure;
   }
   Answer answer{transfer_->status(), std::move(incoming.body), header_of(incoming, "x-request-id"),
                 header_of(incoming, "webhookd-version")};
@@ -274,7 +308,7 @@ Answer Client::send(const Request& request) {
 Answer Client::call(const Request& request) {
   Answer answer = send(request);
   if (answer.status < 200 || answer.status >= 300) {
-    throw api_failure(answer.status, answer.body, answer.request_id);
+    throw api_failure(answer.status, answer.body, answer.request_id, request.path);
   }
   return answer;
 }

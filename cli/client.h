@@ -42,6 +42,8 @@ struct Request {
   std::string path;                 // percent-encoded
   Query query;                      // not encoded
   std::optional<std::string> body;  // JSON
+  // Ends it earlier than the connection's timeout does.
+  std::optional<std::chrono::milliseconds> within = std::nullopt;
 };
 
 struct Answer {
@@ -68,7 +70,7 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   // Any answer. Throws CliError when none came: unreachable, timed_out, denied (a socket that may
-  // not be opened).
+  // not be opened), or internal for one that is no HTTP, cut off or too large.
   Answer send(const Request& request);
 
   // An answer with a 2xx status. Throws CliError as send() does, and what another status means.
@@ -81,6 +83,8 @@ class Client {
   class Transfer;
   void trace_request(const Request& request) const;
   void trace_answer(const Request& request, const Answer& answer) const;
+  // `code_number`: a CURLcode.
+  CliError failure_of(const Request& request, int code_number) const;
 
   Connection connection_;
   Trace trace_;

@@ -38,12 +38,17 @@ class CliError : public std::exception {
   std::string request_id;
   std::vector<std::string> details;  // "body.url: Field required", one per fault
   int http_status = 0;               // 0: not from an answer
+  std::string path;                  // of the request that was answered so
 };
 
 CliError usage_error(std::string message, std::string hint = "");
 
-// What an answer with status >= 300 means.
-CliError api_failure(int status, std::string_view body, std::string request_id);
+// What an answer with status >= 300 to a request for `path` means. Of a long answer the beginning.
+CliError api_failure(int status, std::string_view body, std::string request_id,
+                     std::string_view path = "");
+
+// The hint for an answer that a webhookd would not give.
+inline constexpr const char* kIsItWebhookd = "is --server the address of a webhookd?";
 
 // Thrown when the reader of stdout is gone: nothing is left to do, and nobody to tell.
 struct ReaderGone {};

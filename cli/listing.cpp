@@ -26,8 +26,7 @@ struct Page {
 };
 
 CliError no_list() {
-  return CliError(Exit::internal, "the server's answer is no list",
-                  "is --server the address of a webhookd?");
+  return CliError(Exit::internal, "the server's answer is no list", kIsItWebhookd);
 }
 
 std::optional<std::int64_t> number_in(const Json& object, const char* name) {
@@ -80,9 +79,8 @@ class Collector {
     seen_ += page.items.size();
     for (std::size_t i = 0; i < page.items.size(); ++i) {
       if (query_.keep && !query_.keep(page.items[i])) {
-        altered_ = true;
+        dropped_ = true;
       } else if (full()) {
-        altered_ = true;
         listing_.more = true;
         return false;
       } else {
@@ -97,27 +95,32 @@ class Collector {
   std::size_t seen() const { return seen_; }
   void cut() { listing_.more = true; }
 
-  // `first` is the only page that held anything, if `single`.
+  // `single`: only the first page held anything.
   Listing finish(const Answer& first, const Page& first_page, bool single) {
-    listing_.total = altered_ && !listing_.more ? std::nullopt : first_page.total;
-    listing_.json = single && !altered_ ? first.body : merged(first_page);
+    // Ours knows every filter.
+    const bool counts_ours = !query_.keep || !first.server_version.empty();
+    if (counts_ours && !dropped_) listing_.total = first_page.total;
+    const bool whole = listing_.items.size() == seen_;
+    listing_.json = single && whole ? first.body : merged(first_page);
     return std::move(listing_);
   }
 
  private:
+  // What was cut off is still counted, and lies on further pages of the same size.
   std::string merged(const Page& first_page) const {
     std::string array = fmt::format("[{}]", fmt::join(listing_.raw, ","));
     if (first_page.bare) return array;
     const auto count = static_cast<std::int64_t>(listing_.raw.size());
-    const std::int64_t total = altered_ ? count : std::max(count, first_page.total.value_or(count));
-    return fmt::format("{{\"items\":{},\"total\":{},\"page\":1,\"per_page\":{},\"pages\":1}}",
-                       array, total, count);
+    const std::int64_t total = std::max(count, listing_.total.value_or(count));
+    const std::int64_t pages = listing_.more && count > 0 ? (total - 1) / count + 1 : 1;
+    return fmt::format("{{\"items\":{},\"total\":{},\"page\":1,\"per_page\":{},\"pages\":{}}}",
+                       array, total, count, pages);
   }
 
   const ListQuery& query_;
   Listing listing_;
   std::size_t seen_ = 0;
-  bool altered_ = false;
+  bool dropped_ = false;  // the filter took something out
 };
 
 Request page_request(const ListQuery& query, std::size_t per_page, int number,
@@ -144,10 +147,23 @@ bool may_have_more(const Page& page, int number, std::size_t seen) {
 }  // namespace
 
 Json parse_answer(const Answer& answer) {
-  Json body = Json::parse(answer.body, nullptr, false);
+  const bool deep = nests_too_deep(answer.body);
+  Json body = deep ? Json(Json::value_t::discarded) : Json::parse(answer.body, nullptr, false);
   if (body.is_discarded()) {
-    CliError error(Exit::internal, "the server's answer is no JSON",
-                   "is --server the address of a webhookd?");
+    CliError error(
+        Exit::internal,
+        deep ? "the server's answer is nested too deeply" : "the server's answer is no JSON",
+        kIsItWebhookd);
+    error.request_id = answer.request_id;
+    throw error;
+  }
+  return body;
+}
+
+Json parse_object(const Answer& answer) {
+  Json body = parse_answer(answer);
+  if (!body.is_object()) {
+    CliError error(Exit::internal, "the server's answer is no JSON object", kIsItWebhookd);
     error.request_id = answer.request_id;
     throw error;
   }

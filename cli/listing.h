@@ -18,7 +18,7 @@ struct ListQuery {
   std::string path;
   Query query;
   std::optional<std::size_t> limit;  // absent: all of them
-  // Applied to what the server answers, in case it knows no such filter; empty: keeps all.
+  // Applied to what the server answers, in case it knows no such filter; empty: there is none.
   std::function<bool(const Json&)> keep;
 };
 
@@ -27,8 +27,10 @@ struct Listing {
   std::vector<std::string> raw;  // the same, byte for byte
   // The server's own text when it is exactly what is listed; else one merged page.
   std::string json;
-  bool more = false;                  // the limit, or the bound on pages, cut it
-  std::optional<std::int64_t> total;  // what the server says that there are
+  bool more = false;  // the limit, or the bound on pages, cut it
+  // How many there are; absent where the CLI filters what a server does not, since the server then
+  // counts others too.
+  std::optional<std::int64_t> total;
 };
 
 // Asks for pages until the limit or the end. A server that ignores the page number is asked twice
@@ -38,7 +40,10 @@ Listing fetch_list(Client& client, const ListQuery& query);
 // One answer as it is, without asking for more.
 Listing listing_of(const Answer& answer);
 
-// An answer's body. Throws CliError (internal) when it is no JSON.
+// An answer's body. Throws CliError (internal) when it is no JSON, or nested without sense.
 Json parse_answer(const Answer& answer);
+
+// The same for an answer that tells of one thing. Throws for anything but an object.
+Json parse_object(const Answer& answer);
 
 }  // namespace webhookd

@@ -56,9 +56,15 @@ std::vector<std::string_view> values_within(std::string_view text) {
   return values;
 }
 
+constexpr int kMaxNesting = 128;
+
 bool looks_secret(std::string_view name) { return is_secret_header(name); }
 
 bool holds_headers(std::string_view name) { return name.ends_with("headers"); }
+
+// A fault of a 422 repeats the value that it is about, and perhaps in the words of a server that
+// does not mask it.
+bool repeats_request(std::string_view name) { return name == "input" || name == "ctx"; }
 
 enum class Mask { where_secret, everything };
 
@@ -77,7 +83,8 @@ std::string masked(std::string_view json, Mask mask) {
   std::string out = "{";
   for (const auto& [name, value] : raw_members(json)) {
     if (out.size() > 1) out += ',';
-    const bool hidden = mask == Mask::everything || looks_secret(name) || holds_headers(name);
+    const bool hidden = mask == Mask::everything || looks_secret(name) || holds_headers(name) ||
+                        repeats_request(name);
     out += fmt::format("\"{}\":{}", name,
                        masked(value, hidden ? Mask::everything : Mask::where_secret));
   }
@@ -120,8 +127,24 @@ std::string compact_json(std::string_view json) {
   return out;
 }
 
+bool nests_too_deep(std::string_view json) {
+  int depth = 0;
+  for (std::size_t at = 0; at < json.size();) {
+    if (json[at] == '"') {
+      at = after_string(json, at);
+      continue;
+    }
+    if (json[at] == '[' || json[at] == '{') ++depth;
+    if (json[at] == ']' || json[at] == '}') --depth;
+    if (depth > kMaxNesting) return true;
+    ++at;
+  }
+  return false;
+}
+
 std::string masked_json(std::string_view json) {
-  if (!nlohmann::json::accept(json)) return fmt::format("({} bytes)", json.size());
+  if (nests_too_deep(json) || !nlohmann::json::accept(json))
+    return fmt::format("({} bytes)", json.size());
   return masked(trimmed(json), Mask::where_secret);
 }
 

@@ -20,8 +20,13 @@ std::vector<std::pair<std::string_view, std::string_view>> raw_members(std::stri
 // Valid JSON without white space outside its strings: one line.
 std::string compact_json(std::string_view json);
 
-// JSON with "***" for what nobody may see in a log: members whose names look secret, and the
-// values of all headers. Text that is no JSON comes back as its length in words.
+// Whether brackets nest deeper than anything that we are told by a webhookd: a DOM of it is walked
+// by recursion, and would overflow the stack. `json` may be anything.
+bool nests_too_deep(std::string_view json);
+
+// JSON with "***" for what nobody may see in a log: members whose names look secret, the
+// values of all headers, and what an error repeats of a request. Text that is no JSON comes back as
+// its length in words.
 std::string masked_json(std::string_view json);
 
 }  // namespace webhookd

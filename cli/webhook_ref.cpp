@@ -44,7 +44,9 @@ CliError ambiguous(std::string_view name, const std::vector<std::string>& ids) {
 }  // namespace
 
 std::string resolve_webhook(Client& client, std::string_view id_or_name) {
-  if (id_or_name.empty()) throw usage_error("the webhook's id or name is empty");
+  if (id_or_name.empty()) {
+    throw usage_error("the webhook's id or name is empty", "`webhookctl list` shows both");
+  }
   if (is_webhook_id(id_or_name)) return std::string(id_or_name);
   // A server that knows the filter answers with one page; one that does not with all.
   Matches matches = look_up(client, id_or_name, {{"name", std::string(id_or_name)}}, std::nullopt);
@@ -58,6 +60,27 @@ std::string resolve_webhook(Client& client, std::string_view id_or_name) {
   throw CliError(Exit::not_found, fmt::format("there is no webhook {}", id_or_name),
                  near ? fmt::format("did you mean {}?", *near)
                       : "`webhookctl list` shows the webhooks that you may see");
+}
+
+std::optional<std::string> named_like_an_id(Client& client, std::string_view name,
+                                            const CliError& error) {
+  if (error.http_status != 404 || !is_webhook_id(name)) return std::nullopt;
+  const Matches matches = look_up(client, name, {{"name", std::string(name)}}, std::nullopt);
+  if (matches.by_name.size() > 1) throw ambiguous(name, matches.by_name);
+  if (matches.by_name.empty()) return std::nullopt;
+  return matches.by_name.front();
+}
+
+std::string settled_webhook(Client& client, std::string_view id_or_name) {
+  return at_webhook(client, id_or_name, [&](const std::string& id) {
+    if (id != id_or_name || !is_webhook_id(id)) return id;
+    const Answer answer = client.send({"GET", webhook_path(id), {}, std::nullopt});
+    // Anything else says nothing about it: a token may be for writing alone.
+    if (answer.status == 404) {
+      throw api_failure(answer.status, answer.body, answer.request_id, webhook_path(id));
+    }
+    return id;
+  });
 }
 
 }  // namespace webhookd

@@ -20,12 +20,15 @@ struct DeliveriesOptions {
 
 Exit deliveries(Context& context, const DeliveriesOptions& options) {
   const Timestamp now = context.clock.now();
-  const Query query = options.filter.query(now);
-  const std::string id = resolve_webhook(context.client, options.webhook);
-  const Listing listing = fetch_list(
-      context.client, {webhook_path(id, "/deliveries"), query,
-                       options.all ? std::nullopt : std::optional(options.limit),
-                       [&](const Json& delivery) { return options.filter.keeps(delivery, now); }});
+  ListQuery query{
+      "", options.filter.query(now), options.all ? std::nullopt : std::optional(options.limit), {}};
+  if (!options.filter.empty()) {
+    query.keep = [&](const Json& delivery) { return options.filter.keeps(delivery, now); };
+  }
+  const Listing listing = at_webhook(context.client, options.webhook, [&](const std::string& id) {
+    query.path = webhook_path(id, "/deliveries");
+    return fetch_list(context.client, query);
+  });
   show_listing(context.out, listing, delivery_table(listing.items, context.out.view()),
                "deliveries", "--limit N or --all shows more");
   return Exit::done;

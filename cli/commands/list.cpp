@@ -42,16 +42,21 @@ Query query_of(const ListOptions& options) {
   return query;
 }
 
+// What the reference's servers do not filter by.
+bool keeps(const ListOptions& options, const Json& webhook) {
+  if (!options.status.empty() && text_at(webhook, "status") != options.status) return false;
+  if (!options.name.empty() && text_at(webhook, "name") != options.name) return false;
+  return options.event_type.empty() || takes(webhook, options.event_type);
+}
+
 Exit list(Context& context, const ListOptions& options) {
   ListQuery query{std::string(kWebhooksPath),
                   query_of(options),
                   options.all ? std::nullopt : std::optional(options.limit),
                   {}};
-  query.keep = [&options](const Json& webhook) {
-    if (!options.status.empty() && text_at(webhook, "status") != options.status) return false;
-    if (!options.name.empty() && text_at(webhook, "name") != options.name) return false;
-    return options.event_type.empty() || takes(webhook, options.event_type);
-  };
+  if (!options.status.empty() || !options.name.empty() || !options.event_type.empty()) {
+    query.keep = [&options](const Json& webhook) { return keeps(options, webhook); };
+  }
   const Listing listing = fetch_list(context.client, query);
   show_listing(context.out, listing, webhook_table(listing.items, context.out.view()), "webhooks",
                "--all shows the rest");

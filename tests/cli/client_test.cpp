@@ -116,6 +116,16 @@ TEST_CASE("no answer within the timeout is a timeout, no listener is unreachable
   CHECK(exit_of([&] { client.send({"GET", "/", {}, std::nullopt}); }) == Exit::unreachable);
 }
 
+TEST_CASE("a request that may take less than the connection's timeout takes no longer") {
+  const SilentServer server;
+  Client client(connection_to(server.url()), {});
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(exit_of([&] {
+          client.send({"GET", "/", {}, std::nullopt, std::chrono::milliseconds(50)});
+        }) == Exit::timed_out);
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(20));
+}
+
 TEST_CASE("the daemon's socket is spoken to without a TCP port") {
   const tests::Folder folder;
   const auto path = folder.path() / "d.sock";
@@ -214,6 +224,29 @@ TEST_CASE("one page is told byte for byte, several as one merged page") {
   CHECK(merged["items"].size() == 250);
   CHECK(merged["total"] == 250);
   CHECK(merged["pages"] == 1);
+}
+
+TEST_CASE("a list that was cut counts what is left, and one that was filtered only what it shows") {
+  StubServer server;
+  add_webhooks(server, 83);
+  Client client(connection_to(server.url()), {});
+  const auto json = [](const Listing& listing) { return Json::parse(listing.json); };
+  const Listing cut = fetch_list(client, {std::string(kWebhooksPath), {}, 3, {}});
+  CHECK(cut.total == 83);
+  CHECK(json(cut)["total"] == 83);
+  const auto odd = [](const Json& webhook) {
+    return (webhook["id"].get<std::string>().back() - '0') % 2 == 1;
+  };
+  const Listing filtered = fetch_list(client, {std::string(kWebhooksPath), {}, 3, odd});
+  CHECK_FALSE(filtered.total.has_value());
+  CHECK(json(filtered)["total"] == 3);
+  // The first page may hold nothing else, and the server counts all the same.
+  const auto all = [](const Json&) { return true; };
+  CHECK_FALSE(fetch_list(client, {std::string(kWebhooksPath), {}, 3, all}).total.has_value());
+  // An answer longer than was asked for.
+  server.answer("GET /l", {200, R"({"items":[1,2,3,4],"total":9})", {{"webhookd-version", "1"}}});
+  const Json merged = json(fetch_list(client, {"/l", {}, 2, all}));
+  CHECK(merged == Json::parse(R"({"items":[1,2],"total":9,"page":1,"per_page":2,"pages":5})"));
 }
 
 TEST_CASE("a cursor is followed where the server offers one") {
