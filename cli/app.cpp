@@ -1,5 +1,7 @@
 #include "cli/app.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -7,11 +9,12 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <sstream>
 
+#include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/commands/commands.h"
 #include "cli/text.h"
-#include "shared/event_pattern.h"
 #include "shared/time.h"
 #include "shared/version.h"
 
@@ -101,8 +104,7 @@ Color color_on(int fd, ColorChoice choice) {
   return isatty(fd) == 1 ? Color::on : Color::off;
 }
 
-View make_view(const GlobalFlags& flags, std::optional<Format> format, ColorChoice color,
-               Timestamp now) {
+View make_view(const GlobalFlags& flags, std::optional<Format> format, ColorChoice color) {
   View view;
   view.door = isatty(STDOUT_FILENO) == 1 ? Door::terminal : Door::pipe;
   const bool terminal = view.door == Door::terminal;
@@ -112,74 +114,7 @@ View make_view(const GlobalFlags& flags, std::optional<Format> format, ColorChoi
   view.header = flags.header;
   // `wide` is for those who would rather scroll than miss something.
   view.width = terminal && view.format != Format::wide ? terminal_width() : 0;
-  view.now = now;
   return view;
-}
-
-// The format that an error should have when the command line could not be parsed as a whole.
-std::optional<Format> wanted_format(const std::vector<std::string>& arguments) {
-  std::string text;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    const std::string& argument = arguments[i];
-    if ((argument == "-o" || argument == "--output") && i + 1 < arguments.size()) {
-      text = arguments[i + 1];
-    } else if (argument.starts_with("--output=")) {
-      text = argument.substr(9);
-    } else if (argument.starts_with("-ojson")) {
-      text = argument.substr(2);
-    }
-  }
-  if (text.empty()) text = process_surroundings().variable("WEBHOOKCTL_OUTPUT").value_or("");
-  if (text == "json") return Format::json;
-  if (text == "jsonl") return Format::jsonl;
-  return std::nullopt;
-}
-
-std::string command_name(const CLI::App& app) {
-  std::string name = "webhookctl";
-  const CLI::App* command = &app;
-  while (!command->get_subcommands().empty()) {
-    command = command->get_subcommands().front();
-    name += " " + command->get_name();
-  }
-  return name;
-}
-
-std::vector<std::string> command_names(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    names.push_back(command->get_name());
-  }
-  return names;
-}
-
-CliError parse_failure(const CLI::App& app, const CLI::ParseError& error) {
-  const std::string hint = fmt::format("{} --help", command_name(app));
-  if (app.get_subcommands().empty()) {
-    for (const std::string& word : app.remaining()) {
-      if (word.starts_with('-')) continue;
-      const auto near = nearest(word, command_names(app));
-      return usage_error(
-          fmt::format("there is no command {}", word),
-          near ? fmt::format("did you mean `webhookctl {}`?", *near) : "webhookctl --help");
-    }
-  }
-  std::string message = error.what();
-  while (message.ends_with('\n')) message.pop_back();
-  return usage_error(message, hint);
-}
-
-// `--wait` may stand alone, and must not take the word after it for a duration.
-std::vector<std::string> normalised(int argc, char** argv) {
-  std::vector<std::string> arguments(argv + 1, argv + argc);
-  bool literal = false;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    literal = literal || arguments[i] == "--";
-    if (literal || arguments[i] != "--wait") continue;
-    const bool given = i + 1 < arguments.size() && parse_duration(arguments[i + 1]).has_value();
-    if (!given) arguments[i] = "--wait=30s";
-  }
-  return arguments;
 }
 
 Exit run_command(const CLI::App& app, const CommandLine& commands, const GlobalFlags& flags,
@@ -189,6 +124,7 @@ Exit run_command(const CLI::App& app, const CommandLine& commands, const GlobalF
     throw usage_error(fmt::format("{} needs a command", command_name(app)),
                       fmt::format("{} --help", command_name(app)));
   }
+  for (const Warning& warning : settings.warnings) out.warn(warning.sentence, warning.hint);
   Trace trace;
   trace.verbose = [&out](std::string_view line) { out.detail(line); };
   if (flags.debug == Debug::on) {
@@ -201,8 +137,9 @@ Exit run_command(const CLI::App& app, const CommandLine& commands, const GlobalF
   const SystemClock clock;
   SystemRandom random;
   const bool can_ask = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1;
-  Context context{
-      client, out, clock, random, can_ask ? flags.asking : Asking::never, flags.confirmation};
+  const Asking asking =
+      can_ask || flags.asking == Asking::never ? flags.asking : Asking::no_terminal;
+  Context context{client, out, clock, random, asking, flags.confirmation};
   return runner(context);
 }
 
@@ -218,48 +155,84 @@ void set_up_signals() {
   if (old.sa_handler != SIG_IGN) signal(SIGINT, on_interrupt);
 }
 
+// A descriptor that is missing would become curl's socket, and what we write would go to the
+// server. Writing to a closed stdout must fail, as it does on what is open for reading only.
+void open_missing_streams() {
+  constexpr std::pair<int, int> kStreams[] = {
+      {STDIN_FILENO, O_RDONLY}, {STDOUT_FILENO, O_RDONLY}, {STDERR_FILENO, O_WRONLY}};
+  for (const auto& [fd, mode] : kStreams) {
+    const bool missing = fcntl(fd, F_GETFD) == -1 && errno == EBADF;
+    if (missing) static_cast<void>(open("/dev/null", mode));
+  }
+}
+
+// A command that does without settings runs whatever is wrong with them.
+Settings settings_for(const CommandLine& commands, const GlobalFlags& flags) {
+  try {
+    return resolve_settings(flags, process_surroundings());
+  } catch (const CliError&) {
+    if (commands.needs() == Needs::settings) throw;
+    return {};
+  }
+}
+
+// What was done, which counts only if it could be told.
+Exit told(Output& out, Exit exit) {
+  const std::optional<CliError> failure = out.failure();
+  if (!failure) return exit;
+  out.error(*failure);
+  return exit == Exit::done ? failure->exit : exit;
+}
+
 Exit run(CLI::App& app, const std::vector<std::string>& arguments) {
   GlobalFlags flags;
   add_global_flags(app, flags);
   CommandLine commands(app);
   add_commands(commands);
-  const Timestamp now = SystemClock().now();
+  const SystemClock clock;
   std::optional<Format> format = wanted_format(arguments);
   ColorChoice color = ColorChoice::automatic;
   const auto output = [&] {
-    return Output(make_view(flags, format, color, now), flags.verbosity,
-                  color_on(STDERR_FILENO, color));
+    return Output(make_view(flags, format, color), flags.verbosity, color_on(STDERR_FILENO, color),
+                  clock);
+  };
+  const auto failed = [&output](const CliError& failure) {
+    output().error(failure);
+    return failure.exit;
   };
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     app.parse(reversed);
-    const Settings settings = resolve_settings(flags, process_surroundings());
+    check_values(app);
+    const Settings settings = settings_for(commands, flags);
     if (settings.format) format = settings.format;
     color = settings.color;
     Output out = output();
-    return run_command(app, commands, flags, settings, out);
+    const Exit exit = run_command(app, commands, flags, settings, out);
+    return told(out, exit);
   } catch (const CLI::Success& wanted) {
-    app.exit(wanted);
-    return Exit::done;
+    std::ostringstream help;
+    app.exit(wanted, help, help);
+    Output out = output();
+    out.text(help.str());
+    return told(out, Exit::done);
   } catch (const CLI::ParseError& error) {
-    const CliError failure = parse_failure(app, error);
-    output().error(failure);
-    return failure.exit;
+    return failed(parse_failure(app, error));
   } catch (const CliError& failure) {
-    output().error(failure);
-    return failure.exit;
+    return failed(failure);
+  } catch (const std::exception& error) {
+    return failed(CliError(Exit::internal, error.what()));
   }
 }
 
 }  // namespace
 
 int run_webhookctl(int argc, char** argv) {
+  open_missing_streams();
   set_up_signals();
   try {
     CLI::App app("Steers webhookd: webhooks, events and deliveries.", "webhookctl");
-    return static_cast<int>(run(app, normalised(argc, argv)));
-  } catch (const ReaderGone&) {
-    return static_cast<int>(Exit::done);
+    return static_cast<int>(run(app, prepared_arguments(argc, argv)));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
     return static_cast<int>(Exit::internal);

@@ -1,6 +1,6 @@
 #include "cli/command.h"
 
-#include <unistd.h>
+#include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
@@ -42,24 +42,27 @@ CLI::App& CommandLine::add_below(CLI::App& parent, const std::string& name,
   return command;
 }
 
-Runner CommandLine::chosen() const {
+CommandLine::Run CommandLine::chosen_run() const {
   const CLI::App* command = &root_;
   while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
-  const auto found = runners_.find(command);
-  return found == runners_.end() ? Runner() : found->second;
+  const auto found = runs_.find(command);
+  return found == runs_.end() ? Run() : found->second;
 }
 
 void confirm(Context& context, const std::string& question) {
   if (context.confirmation == Confirmation::given) return;
-  if (context.asking == Asking::never) {
-    throw usage_error("this needs a confirmation, and there is no terminal to ask on",
-                      "say --yes (-y) if you mean it");
+  if (context.asking != Asking::allowed) {
+    throw usage_error(
+        fmt::format("this needs a confirmation, and {}", context.asking == Asking::never
+                                                             ? "--no-input allows no question"
+                                                             : "there is no terminal to ask on"),
+        "say --yes (-y) if you mean it");
   }
   std::cerr << safe_text(question) << " [y/N] " << std::flush;
   std::string answer;
   std::getline(std::cin, answer);
   if (answer == "y" || answer == "Y" || answer == "yes") return;
-  throw usage_error("not confirmed; nothing was changed");
+  throw usage_error("not confirmed; nothing was changed", "answer y, or say --yes (-y)");
 }
 
 }  // namespace webhookd

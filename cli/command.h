@@ -24,11 +24,14 @@ struct Context {
   Output& out;
   const Clock& clock;
   Random& random;
-  Asking asking;  // `never` also where stdin or stderr is no terminal
+  Asking asking;
   Confirmation confirmation;
 };
 
 using Runner = std::function<Exit(Context&)>;
+
+// What a command cannot do without.
+enum class Needs { nothing, settings };
 
 // Collects the commands while they are registered.
 class CommandLine {
@@ -41,21 +44,30 @@ class CommandLine {
   // A command below another one: `events add`.
   CLI::App& add_below(CLI::App& parent, const std::string& name, const std::string& description,
                       const std::string& examples);
-  void on_run(const CLI::App& command, Runner runner) { runners_[&command] = std::move(runner); }
+  void on_run(const CLI::App& command, Runner runner, Needs needs = Needs::settings) {
+    runs_[&command] = {std::move(runner), needs};
+  }
 
   // The runner of the command that was parsed; empty for a command that only has others below it.
-  Runner chosen() const;
+  Runner chosen() const { return chosen_run().runner; }
+  Needs needs() const { return chosen_run().needs; }
 
  private:
+  struct Run {
+    Runner runner;
+    Needs needs = Needs::settings;
+  };
+  Run chosen_run() const;
+
   CLI::App& root_;
-  std::map<const CLI::App*, Runner> runners_;
+  std::map<const CLI::App*, Run> runs_;
 };
 
 // --limit N, a whole number of at least 1.
 void add_limit(CLI::App& command, std::size_t& limit, const std::string& description);
 
-// Asks "… [y/N]" on a terminal; elsewhere, and when the answer is no, throws CliError (usage).
-// Returns at once with -y.
+// Asks "… [y/N]" where that is allowed; elsewhere, and when the answer is no, throws CliError
+// (usage). Returns at once with -y.
 void confirm(Context& context, const std::string& question);
 
 // Runs `act` for each target. One failing target does not stop the others: each failure is

@@ -50,7 +50,4 @@ CliError api_failure(int status, std::string_view body, std::string request_id,
 // The hint for an answer that a webhookd would not give.
 inline constexpr const char* kIsItWebhookd = "is --server the address of a webhookd?";
 
-// Thrown when the reader of stdout is gone: nothing is left to do, and nobody to tell.
-struct ReaderGone {};
-
 }  // namespace webhookd

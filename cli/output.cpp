@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "cli/raw_json.h"
@@ -47,6 +48,15 @@ std::string relative(Timestamp time, Timestamp now) {
   return format_duration(now - time) + " ago";
 }
 
+std::string size_text(double bytes) {
+  constexpr const char* kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
+  constexpr double kStep = 1024;
+  if (bytes < kStep) return fmt::format("{:.0f} B", bytes);
+  std::size_t unit = 0;
+  for (bytes /= kStep; bytes >= kStep && unit + 1 < std::size(kUnits); ++unit) bytes /= kStep;
+  return fmt::format("{:.1f} {}", bytes, kUnits[unit]);
+}
+
 }  // namespace
 
 std::string text_at(const Json& object, std::string_view path) {
@@ -79,6 +89,19 @@ Cell millis_at(const Json& object, std::string_view path, const View& view) {
   return {format_duration(std::chrono::milliseconds(static_cast<std::int64_t>(millis)))};
 }
 
+Cell due_at(const Json& object, std::string_view path, const View& view) {
+  const std::optional<Timestamp> time = parse_rfc3339(text_at(object, path));
+  const bool due = time && *time <= view.now && view.times == Times::relative;
+  return due ? Cell{"due"} : time_at(object, path, view);
+}
+
+Cell bytes_at(const Json& object, std::string_view path, const View& view) {
+  const Json* value = member_at(object, path);
+  const bool plain = value == nullptr || !value->is_number() || view.format == Format::tsv;
+  if (plain || value->get<double>() < 0) return {text_at(object, path)};
+  return {size_text(value->get<double>())};
+}
+
 Cell status_at(const Json& object, std::string_view path) {
   const std::string status = text_at(object, path);
   if (status == "active" || status == "succeeded" || status == "success") {
@@ -92,12 +115,18 @@ Cell status_at(const Json& object, std::string_view path) {
   return {status};
 }
 
-Output::Output(View view, Verbosity verbosity, Color error_color)
-    : view_(view), verbosity_(verbosity), error_color_(error_color) {}
+Output::Output(View view, Verbosity verbosity, Color error_color, const Clock& clock)
+    : view_(view), verbosity_(verbosity), error_color_(error_color), clock_(clock) {}
 
-void Output::show(const Table& table) { text(render(table, view_)); }
+View Output::view() const {
+  View view = view_;
+  view.now = clock_.now();
+  return view;
+}
 
-void Output::show(const Card& card) { text(render(card, view_)); }
+void Output::show(const Table& table) { text(render(table, view())); }
+
+void Output::show(const Card& card) { text(render(card, view())); }
 
 void Output::json(std::string_view body) {
   const std::string line = view_.format == Format::jsonl ? compact_json(body) : std::string(body);
@@ -105,21 +134,27 @@ void Output::json(std::string_view body) {
 }
 
 void Output::text(std::string_view safe) {
-  if (write_all(STDOUT_FILENO, safe)) return;
-  if (errno == EPIPE) throw ReaderGone{};
-  throw CliError(Exit::internal, fmt::format("the output cannot be written: {}", strerror(errno)));
+  if (write_error_ == 0 && !write_all(STDOUT_FILENO, safe)) write_error_ = errno;
+}
+
+std::optional<CliError> Output::failure() const {
+  if (write_error_ == 0 || write_error_ == EPIPE) return std::nullopt;
+  return CliError(Exit::internal,
+                  fmt::format("the output cannot be written: {}", strerror(write_error_)),
+                  "see where standard output leads: is the disk full, or the file closed?");
 }
 
 void Output::note(std::string_view sentence) {
-  if (verbosity_ != Verbosity::quiet) to_stderr(safe_text(sentence) + "\n");
+  if (verbosity_ != Verbosity::quiet && !is_json()) to_stderr(safe_text(sentence) + "\n");
 }
 
 void Output::detail(std::string_view sentence) {
   if (verbosity_ == Verbosity::verbose) to_stderr(safe_text(sentence) + "\n");
 }
 
-void Output::warn(std::string_view sentence) {
-  to_stderr("warning: " + safe_text(sentence) + "\n");
+void Output::warn(std::string_view sentence, std::string_view hint) {
+  if (is_json()) return;
+  to_stderr(fmt::format("warning: {}\nhint: {}\n", safe_text(sentence), safe_text(hint)));
 }
 
 void Output::error(const CliError& error) {

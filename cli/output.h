@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,8 +30,8 @@ struct View {
   Color color = Color::off;
   HeaderLine header = HeaderLine::shown;
   Door door = Door::pipe;
-  int width = 0;  // columns; 0: as wide as it takes
-  Timestamp now{};
+  int width = 0;    // columns; 0: as wide as it takes
+  Timestamp now{};  // what relative times are relative to
 };
 
 enum class Tone { plain, good, waiting, bad, faint };
@@ -51,6 +52,7 @@ struct Column {
   Fit fit = Fit::fixed;
   Shown shown = Shown::always;
   std::string title = "";  // where the name is too long for a table
+  int least = 8;           // columns that it keeps when it shrinks
 };
 
 struct Table {
@@ -64,7 +66,8 @@ struct Card {
   void add(std::string name, Cell cell) { fields.emplace_back(std::move(name), std::move(cell)); }
 };
 
-// Lines with their ends. TSV holds all columns; a table of no rows is empty.
+// Lines with their ends. TSV holds all columns; a table of no rows is empty. Where the width is too
+// small, columns shrink, and then those on the right are left out, down to two.
 std::string render(const Table& table, const View& view);
 // "name:  value" lines, or TSV of field and value.
 std::string render(const Card& card, const View& view);
@@ -77,37 +80,49 @@ std::string text_at(const Json& object, std::string_view path);
 Cell cell_at(const Json& object, std::string_view path, Tone tone = Tone::plain);
 // The same for a time: "5 m ago" where the view has relative times.
 Cell time_at(const Json& object, std::string_view path, const View& view);
+// The same for a time at which something is to be done: "due" once it is past.
+Cell due_at(const Json& object, std::string_view path, const View& view);
 // A duration that the API gives in milliseconds: "12 ms"; in TSV the number.
 Cell millis_at(const Json& object, std::string_view path, const View& view);
+// A size in bytes: "1.5 GiB"; in TSV the number.
+Cell bytes_at(const Json& object, std::string_view path, const View& view);
 // The status of a webhook, a delivery or a test, in its colour.
 Cell status_at(const Json& object, std::string_view path);
 
 // The two streams. Not thread-safe.
 class Output {
  public:
-  Output(View view, Verbosity verbosity, Color error_color);
+  // `clock` is the one that relative times are reckoned by.
+  Output(View view, Verbosity verbosity, Color error_color, const Clock& clock);
 
-  const View& view() const { return view_; }
+  // With the present time.
+  View view() const;
   bool is_json() const { return view_.format == Format::json || view_.format == Format::jsonl; }
 
-  // To stdout. All throw ReaderGone when nobody reads any more, CliError when it can't be written.
+  // To stdout. None of them fails: what was begun is finished, whether or not it can be shown.
+  // Once writing has failed nothing more is written.
   void show(const Table& table);
   void show(const Card& card);
   // An answer byte for byte and a line end; one line in `jsonl`.
   void json(std::string_view text);
   // Text that is already safe for a terminal.
   void text(std::string_view safe);
+  // Why stdout could not be written; absent also when its reader has left, who wants no more.
+  std::optional<CliError> failure() const;
 
-  // To stderr; never fails. A note is held back by --quiet, a detail shown only by --verbose.
+  // To stderr; never fails. --quiet holds notes back, and so does JSON notes and warnings: its
+  // stderr is for programs. A detail is shown only by --verbose.
   void note(std::string_view sentence);
   void detail(std::string_view sentence);
-  void warn(std::string_view sentence);
+  void warn(std::string_view sentence, std::string_view hint);
   void error(const CliError& error);
 
  private:
   View view_;
   Verbosity verbosity_;
   Color error_color_;
+  const Clock& clock_;
+  int write_error_ = 0;  // an errno
 };
 
 // {"error":{"code","message","hint","exit_code","request_id"}} with a line end.

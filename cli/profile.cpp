@@ -25,6 +25,7 @@ constexpr Field kFields[] = {
 
 CliError config_error(const std::filesystem::path& file, std::string_view what,
                       std::string hint = "") {
+  if (hint.empty()) hint = "webhookctl(1) shows what the file holds, under FILES";
   return usage_error(fmt::format("{}: {}", file.string(), what), std::move(hint));
 }
 

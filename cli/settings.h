@@ -8,14 +8,15 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cli/client.h"
 #include "cli/output.h"
 
 namespace webhookd {
 
-enum class Asking { allowed, never };      // --no-input
-enum class Confirmation { asked, given };  // -y
+enum class Asking { allowed, never, no_terminal };  // never: --no-input
+enum class Confirmation { asked, given };           // -y
 enum class ColorChoice { automatic, always, never };
 enum class Debug { off, on };
 
@@ -46,15 +47,24 @@ struct Surroundings {
 
 Surroundings process_surroundings();
 
+// What a person should know, and what to do about it.
+struct Warning {
+  std::string sentence;
+  std::string hint;
+};
+
 struct Settings {
   Connection connection;
   std::optional<Format> format;  // absent: by where stdout leads
   ColorChoice color = ColorChoice::automatic;
+  std::vector<Warning> warnings;
 };
 
 // Reads the configuration file and the token. A token that a profile names is only sent to the
 // server that the same profile names. Throws CliError (usage) for contradictions, unreadable
-// files, unknown profiles and unknown keys.
+// files, unknown profiles and unknown keys. Warns of files that others may change, and of tokens
+// that they may read; also of a broken configuration where a flag or a variable names the server,
+// so that nothing was to be taken from it.
 Settings resolve_settings(const GlobalFlags& flags, const Surroundings& surroundings);
 
 // `table`, `wide`, `json`, `jsonl` or `tsv`; `where` names the source in the error.

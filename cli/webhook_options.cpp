@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -53,7 +54,25 @@ Json schedule(const std::string& text) {
   for (const std::string& delay : comma_list({text})) {
     delays.push_back(parse_seconds_of(delay, "--retry-schedule"));
   }
+  if (delays.empty()) {
+    throw usage_error("--retry-schedule holds no delay", "write 5s,5m,1h, or none for no retries");
+  }
   return delays;
+}
+
+Json event_patterns(const std::vector<std::string>& arguments) {
+  const std::vector<std::string> events = comma_list(arguments);
+  if (events.empty()) {
+    throw usage_error("--event holds no event type", "`webhookctl events` lists them");
+  }
+  return events;
+}
+
+// JSON has neither infinity nor "not a number": they would become null, which is no limit at all.
+double rate_limit(double limit) {
+  if (std::isfinite(limit)) return limit;
+  throw usage_error("--rate-limit takes a number of attempts per second",
+                    "write 0.5 or 20; --no-rate-limit of `update` removes the limit");
 }
 
 Json metadata_members(const std::vector<std::string>& pairs) {
@@ -121,8 +140,7 @@ void add_webhook_options(CLI::App& command, WebhookOptions& options) {
 
 Json settings_json(const WebhookOptions& options, Timestamp now) {
   Json body = Json::object();
-  const std::vector<std::string> events = comma_list(options.events);
-  if (!events.empty()) body["events"] = events;
+  if (!options.events.empty()) body["events"] = event_patterns(options.events);
   if (options.name) body["name"] = *options.name;
   if (options.description) body["description"] = *options.description;
   if (options.tenant) body["tenant_id"] = *options.tenant;
@@ -134,7 +152,7 @@ Json settings_json(const WebhookOptions& options, Timestamp now) {
   }
   if (options.retry_schedule) body["retry_schedule"] = schedule(*options.retry_schedule);
   if (options.max_in_flight) body["max_in_flight"] = *options.max_in_flight;
-  if (options.rate_limit) body["rate_limit_per_second"] = *options.rate_limit;
+  if (options.rate_limit) body["rate_limit_per_second"] = rate_limit(*options.rate_limit);
   if (options.ordered) body["ordered"] = *options.ordered;
   const Json metadata = metadata_members(options.metadata);
   if (!metadata.empty()) body["metadata"] = metadata;

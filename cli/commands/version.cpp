@@ -44,7 +44,9 @@ void add_version(CommandLine& line) {
                                "  webhookctl version\n"
                                "  webhookctl version --server-version");
   command.add_flag("--server-version", *with_server, "The server's too, if it can be reached");
-  line.on_run(command, [with_server](Context& context) { return version(context, *with_server); });
+  line.on_run(
+      command, [with_server](Context& context) { return version(context, *with_server); },
+      Needs::nothing);
 }
 
 }  // namespace webhookd

@@ -54,14 +54,14 @@ struct Terminal {
   Fd theirs;
 };
 
-Terminal make_terminal() {
+Terminal make_terminal(unsigned short columns) {
   Fd ours(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
   if (ours.get() < 0 || grantpt(ours.get()) != 0 || unlockpt(ours.get()) != 0) {
     throw std::runtime_error("no terminal");
   }
   Fd theirs(open(ptsname(ours.get()), O_RDWR | O_NOCTTY | O_CLOEXEC));
   winsize size{};
-  size.ws_col = 80;
+  size.ws_col = columns;
   size.ws_row = 24;
   ioctl(theirs.get(), TIOCSWINSZ, &size);
   termios mode{};
@@ -111,13 +111,19 @@ void collect(int out, int err, Ran& ran) {
   }
 }
 
+// A descriptor of -1 is closed in the program.
 pid_t spawn(std::vector<std::string> arguments, std::vector<std::string> environment, int in,
             int out, int err) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, in, 0);
-  posix_spawn_file_actions_adddup2(&actions, out, 1);
-  posix_spawn_file_actions_adddup2(&actions, err, 2);
+  const int wanted[] = {in, out, err};
+  for (int fd = 0; fd < 3; ++fd) {
+    if (wanted[fd] < 0) {
+      posix_spawn_file_actions_addclose(&actions, fd);
+    } else {
+      posix_spawn_file_actions_adddup2(&actions, wanted[fd], fd);
+    }
+  }
   pid_t pid = -1;
   const int failed = posix_spawn(&pid, WEBHOOKCTL, &actions, nullptr, pointers(arguments).data(),
                                  pointers(environment).data());
@@ -162,8 +168,11 @@ Ran run_program(const std::vector<std::string>& arguments, const Circumstances& 
   Terminal terminal;
   const bool all = circumstances.streams == Streams::all_terminal;
   const bool shown = all || circumstances.streams == Streams::terminal_out;
-  if (shown) terminal = make_terminal();
+  if (shown) terminal = make_terminal(circumstances.columns);
   if (circumstances.streams == Streams::closed_out) out.read.reset();
+  if (circumstances.streams == Streams::full_out) out.write = Fd(open("/dev/full", O_WRONLY));
+  if (circumstances.streams == Streams::no_out) out.write.reset();
+  if (circumstances.streams == Streams::no_err) err.write.reset();
   const int feed = all ? terminal.ours.get() : in.write.get();
   const pid_t pid =
       spawn(words, environment_of(circumstances), all ? terminal.theirs.get() : in.read.get(),

@@ -16,15 +16,17 @@ struct Ran {
   std::string err;
 };
 
-// Which of the three streams are a terminal (80 columns); the others are pipes. What a terminal
-// shows is collected in `out`. `closed_out`: a pipe that nobody reads.
-enum class Streams { pipes, closed_out, terminal_out, all_terminal };
+// Which of the three streams are a terminal; the others are pipes. What a terminal shows is
+// collected in `out`. `closed_out`: a pipe that nobody reads. `full_out`: /dev/full. `no_out`,
+// `no_err`: the descriptor is closed.
+enum class Streams { pipes, closed_out, full_out, no_out, no_err, terminal_out, all_terminal };
 
 struct Circumstances {
   std::map<std::string, std::string> environment;  // beside HOME and TERM
   std::string input;
   Streams streams = Streams::pipes;
   std::function<bool()> interrupt_when = {};  // SIGINT once it says true; empty: never
+  unsigned short columns = 80;                // of a terminal
 };
 
 // A directory of the test's own, removed in the end. Also the program's HOME.

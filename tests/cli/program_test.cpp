@@ -219,7 +219,7 @@ TEST_CASE("an error's text from outside holds no control characters either") {
 
 TEST_CASE("an interrupt exits 130") {
   StubServer server;
-  server.answer("POST /api/v1/events", {202, R"({"deliveries":1})", {}});
+  server.answer("POST /api/v1/events", {202, R"({"event_id":"e1","deliveries":1})", {}});
   server.answer("GET /api/v1/admin/events/e1",
                 {200, R"({"deliveries":[{"status":"pending"}]})", {}});
   Circumstances waiting;

@@ -179,6 +179,51 @@ TEST_CASE("contradictions and mistakes in the settings are usage errors") {
   CHECK(refused(timeout));
 }
 
+TEST_CASE("files that others may change, and tokens that they may read, are warned of") {
+  using std::filesystem::perms;
+  const SettingsFixture fixture;
+  Sources sources;
+  sources.config = kProfile;
+  const std::string token = fixture.folder.write("t", "abc");
+  sources.flags.token_file = token;
+  const auto warnings = [&](perms of_config, perms of_token) {
+    // The file is written once here, since resolve() keeps the mode that it has.
+    std::filesystem::permissions(fixture.folder.write("config.toml", kProfile), of_config);
+    std::filesystem::permissions(token, of_token);
+    return fixture.resolve(sources).warnings;
+  };
+  const auto own = perms::owner_read | perms::owner_write;
+  CHECK(warnings(own | perms::group_read | perms::others_read, own | perms::group_read).empty());
+  const auto of_config = warnings(own | perms::group_write, own);
+  REQUIRE(of_config.size() == 1);
+  CHECK(of_config[0].sentence.ends_with("config.toml can be changed by others"));
+  const auto of_token = warnings(own, own | perms::others_read);
+  REQUIRE(of_token.size() == 1);
+  CHECK(of_token[0].sentence == token + " can be read by others");
+  CHECK(of_token[0].hint == "chmod 600 " + token);
+}
+
+TEST_CASE("a broken configuration does not matter where the server is named") {
+  const SettingsFixture fixture;
+  Sources sources;
+  sources.config = "default_profile = 7\n";
+  sources.flags.server = "http://flag:3";
+  const Settings settings = fixture.resolve(sources);
+  CHECK(place(settings) == "http://flag:3");
+  CHECK(settings.warnings.size() == 1);
+  sources.flags.profile = "p";
+  CHECK_THROWS_AS(fixture.resolve(sources), CliError);
+}
+
+TEST_CASE("the version needs no configuration that can be read") {
+  const Folder folder;
+  folder.write(".config/webhookctl/config.toml", "broken");
+  tests::Circumstances home;
+  home.environment["HOME"] = folder.path().string();
+  CHECK(tests::run_program({"version"}, home).exit == 0);
+  CHECK(tests::run_program({"list"}, home).exit == 2);
+}
+
 TEST_CASE("a misspelt key in the configuration names the one that was meant") {
   const Folder folder;
   const std::string file = folder.write("c.toml", "[profiles.p]\nservr = \"http://a\"\n");

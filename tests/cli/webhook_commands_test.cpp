@@ -129,7 +129,8 @@ TEST_CASE("list says when there are more, and --all shows them") {
   for (int i = 1; i <= 130; ++i) f.add(("wh-" + std::to_string(i)).c_str(), "n");
   const Ran some = f.run({"list", "-o", "jsonl"});
   CHECK(std::count(some.out.begin(), some.out.end(), '\n') == 100);
-  CHECK(contains(some.err, "100 of 130 webhooks shown"));
+  CHECK(some.err.empty());
+  CHECK(contains(f.run({"list"}).err, "100 of 130 webhooks shown"));
   CHECK(f.run({"list", "-q"}).err.empty());
   const Ran all = f.run({"list", "--all", "-o", "json"});
   CHECK(Json::parse(all.out)["items"].size() == 130);
