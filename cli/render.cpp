@@ -11,8 +11,9 @@
 namespace webhookd {
 namespace {
 
-constexpr int kGap = 2;         // columns between columns
-constexpr int kLeastWidth = 8;  // of a column that shrinks
+constexpr int kGap = 2;  // columns between columns
+// An id and what tells it from others: more than that can be left out, less says nothing.
+constexpr std::size_t kFewestColumns = 2;
 
 using Row = std::vector<std::string>;
 
@@ -75,20 +76,32 @@ std::vector<int> natural_widths(const Table& table, const View& view, std::size_
   return widths;
 }
 
+int line_width(const std::vector<int>& widths) {
+  return std::accumulate(widths.begin(), widths.end(), 0) +
+         kGap * (static_cast<int>(widths.size()) - 1);
+}
+
 // Takes from the widest column that may shrink until the line fits, or nothing is left to take.
-void fit(std::vector<int>& widths, const Table& table, int line) {
-  const auto total = [&] {
-    return std::accumulate(widths.begin(), widths.end(), 0) +
-           kGap * (static_cast<int>(widths.size()) - 1);
-  };
-  for (int over = total() - line; over > 0; --over) {
+// True: it fits.
+bool shrink(std::vector<int>& widths, const Table& table, int line) {
+  for (int over = line_width(widths) - line; over > 0; --over) {
     std::size_t widest = widths.size();
     for (std::size_t i = 0; i < widths.size(); ++i) {
-      if (table.columns[i].fit != Fit::shrinks || widths[i] <= kLeastWidth) continue;
+      const Column& column = table.columns[i];
+      if (column.fit != Fit::shrinks || widths[i] <= column.least) continue;
       if (widest == widths.size() || widths[i] > widths[widest]) widest = i;
     }
-    if (widest == widths.size()) return;
+    if (widest == widths.size()) return false;
     --widths[widest];
+  }
+  return true;
+}
+
+// The widths of those columns, from the left, that a line has room for.
+std::vector<int> fitted(const std::vector<int>& natural, const Table& table, int line) {
+  for (std::size_t count = natural.size();; --count) {
+    std::vector<int> widths(natural.begin(), natural.begin() + static_cast<std::ptrdiff_t>(count));
+    if (shrink(widths, table, line) || count <= kFewestColumns) return widths;
   }
 }
 
@@ -142,7 +155,7 @@ std::string render(const Table& table, const View& view) {
   if (table.rows.empty()) return "";
   const std::size_t count = shown_columns(table, view);
   std::vector<int> widths = natural_widths(table, view, count);
-  if (view.width > 0) fit(widths, table, view.width);
+  if (view.width > 0) widths = fitted(widths, table, view.width);
   std::string out;
   if (view.header == HeaderLine::shown) {
     std::vector<Cell> titles;

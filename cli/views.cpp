@@ -8,6 +8,7 @@ namespace webhookd {
 namespace {
 
 constexpr auto kWide = Shown::wide;
+constexpr int kLeastUrl = 12;  // on 80 columns a host can still be told
 
 std::string joined(const Json& object, const char* name) {
   const auto found = object.find(name);
@@ -34,6 +35,14 @@ std::string pairs_text(const Json& object, const char* name) {
   return text;
 }
 
+std::string delay_text(const Json& delay) {
+  constexpr std::int64_t kLongest = 1'000'000'000;  // in milliseconds it must fit into an integer
+  if (!delay.is_number_integer()) return delay.dump();
+  const auto seconds = delay.get<std::int64_t>();
+  if (seconds < 0 || seconds > kLongest) return delay.dump();
+  return format_duration(std::chrono::seconds(seconds));
+}
+
 std::string schedule_text(const Json& webhook, const View& view) {
   const auto found = webhook.find("retry_schedule");
   if (found == webhook.end()) return "-";
@@ -43,11 +52,23 @@ std::string schedule_text(const Json& webhook, const View& view) {
   std::string text;
   for (const Json& delay : *found) {
     if (!text.empty()) text += ", ";
-    text += delay.is_number_integer()
-                ? format_duration(std::chrono::seconds(delay.get<std::int64_t>()))
-                : delay.dump();
+    text += delay_text(delay);
   }
   return text;
+}
+
+// The host tells webhooks apart; on a screen that is too narrow for all, the scheme is left out.
+Cell url_cell(const Json& webhook, const View& view) {
+  Cell url = cell_at(webhook, "url");
+  const std::size_t scheme = url.text.find("://");
+  if (view.width == 0 || scheme == std::string::npos) return url;
+  return {url.text.substr(scheme + 3)};
+}
+
+Cell next_attempt(const Json& delivery, const View& view) {
+  const bool pending = text_at(delivery, "status") == "pending";
+  return pending ? due_at(delivery, "next_attempt_at", view)
+                 : time_at(delivery, "next_attempt_at", view);
 }
 
 Cell failures(const Json& webhook) {
@@ -92,9 +113,9 @@ Table webhook_table(const std::vector<Json>& webhooks, const View& view) {
                    {"name", Align::left, Fit::shrinks},
                    {"status"},
                    {"events", Align::left, Fit::shrinks},
-                   {"url", Align::left, Fit::shrinks},
+                   {"url", Align::left, Fit::shrinks, Shown::always, "", kLeastUrl},
                    {"backlog", Align::right},
-                   {"consecutive_failures", Align::right, Fit::fixed, Shown::always, "FAILURES"},
+                   {"consecutive_failures", Align::right, Fit::fixed, Shown::always, "FAILS"},
                    {"circuit", Align::left, Fit::fixed, kWide},
                    {"tenant_id", Align::left, Fit::fixed, kWide, "TENANT"},
                    {"partner_id", Align::left, Fit::fixed, kWide, "PARTNER"},
@@ -106,7 +127,7 @@ Table webhook_table(const std::vector<Json>& webhooks, const View& view) {
                           cell_at(webhook, "name"),
                           status_at(webhook, "status"),
                           {joined(webhook, "events")},
-                          cell_at(webhook, "url"),
+                          url_cell(webhook, view),
                           cell_at(webhook, "backlog"),
                           failures(webhook),
                           circuit(webhook),
@@ -178,7 +199,7 @@ Table delivery_table(const std::vector<Json>& deliveries, const View& view) {
                           {tries(delivery, view)},
                           millis_at(delivery, "duration_ms", view),
                           time_at(delivery, "created_at", view),
-                          time_at(delivery, "next_attempt_at", view),
+                          next_attempt(delivery, view),
                           {error_text(delivery)},
                           cell_at(delivery, "event_id"),
                           time_at(delivery, "completed_at", view),
@@ -202,7 +223,7 @@ Card delivery_card(const Json& delivery, const View& view) {
   card.add("error", {error, error == "-" ? Tone::plain : Tone::bad});
   card.add("created_at", time_at(delivery, "created_at", view));
   add_if_set(card, "completed_at", time_at(delivery, "completed_at", view), view);
-  add_if_set(card, "next_attempt_at", time_at(delivery, "next_attempt_at", view), view);
+  add_if_set(card, "next_attempt_at", next_attempt(delivery, view), view);
   card.add("diagnosis", cell_at(delivery, "diagnosis"));
   return card;
 }
@@ -265,11 +286,12 @@ void show_listing(Output& out, const Listing& listing, const Table& table,
 }
 
 void show_webhook(Output& out, const Answer& answer) {
+  const Json webhook = parse_object(answer);
   if (out.is_json()) {
     out.json(answer.body);
-    return;
+  } else {
+    out.show(webhook_card(webhook, out.view()));
   }
-  out.show(webhook_card(parse_answer(answer), out.view()));
 }
 
 }  // namespace webhookd

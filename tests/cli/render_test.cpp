@@ -71,6 +71,53 @@ TEST_CASE("on a narrow terminal columns that may shrink do, and ids never") {
   CHECK(render(table, view).find("whk_0123456789abcdef  https:/…\n") != std::string::npos);
 }
 
+TEST_CASE("where shrinking is not enough the columns on the right are left out, down to two") {
+  Table table;
+  table.columns = {{"id"}, {"name", Align::left, Fit::shrinks}, {"status"}, {"backlog"}};
+  table.rows = {{{"whk_0123456789abcdef"}, {"a-rather-long-name"}, {"disabled"}, {"12"}}};
+  View view = view_of(Format::table);
+  view.width = 40;
+  CHECK(render(table, view) ==
+        "ID                    NAME      STATUS\n"
+        "whk_0123456789abcdef  a-rathe…  disabled\n");
+  view.width = 39;
+  CHECK(render(table, view) ==
+        "ID                    NAME\n"
+        "whk_0123456789abcdef  a-rather-long-na…\n");
+  view.width = 5;
+  CHECK(render(table, view).find("a-rathe…\n") != std::string::npos);
+}
+
+TEST_CASE("a time at which something is to be done is due once it is past, for people") {
+  const Json object = {{"past", "2026-11-23T08:55:00.000Z"}, {"next", "2026-11-23T09:00:30.000Z"}};
+  View view = view_of(Format::table);
+  CHECK(due_at(object, "past", view).text == "2026-11-23T08:55:00.000Z");
+  view.times = Times::relative;
+  CHECK(due_at(object, "past", view).text == "due");
+  CHECK(due_at(object, "next", view).text == "in 30 s");
+  CHECK(due_at(object, "nothing", view).text == "-");
+}
+
+TEST_CASE("bytes have a unit for people and none in TSV") {
+  const Json object = {{"few", 7}, {"many", 1610612736}, {"odd", "x"}, {"debt", -1}};
+  CHECK(bytes_at(object, "few", view_of(Format::table)).text == "7 B");
+  CHECK(bytes_at(object, "many", view_of(Format::table)).text == "1.5 GiB");
+  CHECK(bytes_at(object, "many", view_of(Format::tsv)).text == "1610612736");
+  CHECK(bytes_at(object, "odd", view_of(Format::table)).text == "x");
+  CHECK(bytes_at(object, "debt", view_of(Format::table)).text == "-1");
+}
+
+TEST_CASE("relative times are reckoned from when they are shown") {
+  class LateClock final : public Clock {
+   public:
+    Timestamp now() const override { return *parse_rfc3339("2026-11-23T09:30:00Z"); }
+    Monotonic monotonic() const override { return {}; }
+  };
+  const LateClock clock;
+  const Output out(view_of(Format::table), Verbosity::normal, Color::off, clock);
+  CHECK(out.view().now == clock.now());
+}
+
 TEST_CASE("wide characters keep columns aligned") {
   Table table;
   table.columns = {{"name"}, {"x"}};
