@@ -60,7 +60,11 @@ std::string publish_body(const PublishOptions& options, const std::string& event
 // second try harmless.
 Answer send(Context& context, const std::string& body, const std::string& event_id) {
   try {
-    return context.client.call({"POST", "/api/v1/events", {}, body});
+    Answer answer = context.client.call({"POST", "/api/v1/events", {}, body});
+    if (text_at(parse_object(answer), "event_id") == "-") {
+      throw CliError(Exit::internal, "the server's answer holds no event id", kIsItWebhookd);
+    }
+    return answer;
   } catch (CliError& error) {
     const bool unknown = error.http_status == 0 || error.http_status >= 500;
     if (!unknown || error.exit == Exit::usage || error.exit == Exit::denied) throw;
@@ -91,18 +95,39 @@ std::vector<Json> deliveries_in(const Json& event) {
   return found->get<std::vector<Json>>();
 }
 
+// Asks for the event. Where others have the same id, ours is the one without a tenant or a partner
+// if none was named; `request` then says so from now on.
+Answer find_event(Context& context, const PublishOptions& options, Request& request) {
+  try {
+    return context.client.call(request);
+  } catch (const CliError& ambiguous) {
+    if (ambiguous.http_status != 409) throw;
+    const std::pair<const char*, const std::string&> ids[] = {{"tenant_id", options.tenant},
+                                                              {"partner_id", options.partner}};
+    for (const auto& [name, id] : ids) {
+      if (!id.empty()) continue;
+      request.query.emplace_back(name, "");
+      Answer answer = context.client.send(request);
+      if (answer.status == 200) return answer;
+    }
+    throw;
+  }
+}
+
 // Asks for the event until none of its deliveries waits.
 Exit wait_for_deliveries(Context& context, const PublishOptions& options,
-                         const std::string& event_id, std::chrono::milliseconds within) {
+                         const std::string& event_id, const Deadline& deadline) {
   Request request{"GET", "/api/v1/admin/events/" + percent_encode(event_id), {}, std::nullopt};
   if (!options.tenant.empty()) request.query.emplace_back("tenant_id", options.tenant);
+  if (!options.partner.empty()) request.query.emplace_back("partner_id", options.partner);
   Answer answer;
   std::vector<Json> deliveries;
   // The event is stored whatever becomes of the waiting: who publishes anew would do it twice.
   try {
-    poll_until(context.clock, within, [&] {
-      answer = context.client.call(request);
-      deliveries = deliveries_in(parse_answer(answer));
+    poll_until(deadline, [&] {
+      request.within = deadline.for_one_request();
+      answer = find_event(context, options, request);
+      deliveries = deliveries_in(parse_object(answer));
       return std::all_of(deliveries.begin(), deliveries.end(), is_settled);
     });
   } catch (CliError& error) {
@@ -115,9 +140,8 @@ Exit wait_for_deliveries(Context& context, const PublishOptions& options,
   } else {
     context.out.show(delivery_table(deliveries, context.out.view()));
   }
-  const Exit outcome = outcome_of(deliveries);
-  if (outcome == Exit::timed_out) context.out.note("still waiting when the time was over");
-  return outcome;
+  if (auto shortfall = shortfall_of(deliveries)) throw std::move(*shortfall);
+  return Exit::done;
 }
 
 Exit publish(Context& context, const PublishOptions& options) {
@@ -129,7 +153,7 @@ Exit publish(Context& context, const PublishOptions& options) {
   const Answer answer = send(context, body, event_id);
   if (!options.wait.empty()) {
     context.out.note(fmt::format("published {}", event_id));
-    return wait_for_deliveries(context, options, event_id, within);
+    return wait_for_deliveries(context, options, event_id, Deadline(context.clock, within));
   }
   if (context.out.is_json()) {
     context.out.json(answer.body);

@@ -46,20 +46,34 @@ Listing find_deliveries(Context& context, const std::string& webhook_id,
                                      options.limit, keep});
 }
 
-Exit wait_for(Context& context, const std::string& webhook_id, const RetryOptions& options,
+// A server of the reference may answer with a mere message.
+Json with_id(Json delivery, const std::string& id) {
+  if (text_at(delivery, "id") == "-") delivery["id"] = id;
+  return delivery;
+}
+
+// Asks for what is not settled, until the time is over.
+void wait_for(Context& context, const std::string& webhook_id, const std::string& wait,
               std::vector<Json>& deliveries) {
-  const auto within = parse_duration_of(options.wait, "--wait");
-  poll_until(context.clock, within, [&] {
+  const Deadline deadline(context.clock, parse_duration_of(wait, "--wait"));
+  bool asked = false;
+  poll_until(deadline, [&] {
     bool settled = true;
     for (Json& delivery : deliveries) {
       if (is_settled(delivery)) continue;
-      delivery = parse_answer(context.client.call(
-          {"GET", delivery_path(webhook_id, text_at(delivery, "id")), {}, std::nullopt}));
+      if (asked && deadline.is_over()) return false;
+      asked = true;
+      const std::string id = text_at(delivery, "id");
+      delivery = with_id(parse_object(context.client.call({"GET",
+                                                           delivery_path(webhook_id, id),
+                                                           {},
+                                                           std::nullopt,
+                                                           deadline.for_one_request()})),
+                         id);
       settled = settled && is_settled(delivery);
     }
     return settled;
   });
-  return outcome_of(deliveries);
 }
 
 Exit retry_all(Context& context, const std::string& webhook_id, const RetryOptions& options,
@@ -67,28 +81,28 @@ Exit retry_all(Context& context, const std::string& webhook_id, const RetryOptio
   Query query;
   if (options.force) query.emplace_back("force", "true");
   std::vector<Json> retried;
-  Exit exit = for_each_target(context, ids, [&](const std::string& id) {
+  const Exit exit = for_each_target(context, ids, [&](const std::string& id) {
     const Answer answer = context.client.call(
         {"POST", delivery_path(webhook_id, id) + "/retry", query, std::nullopt});
+    retried.push_back(with_id(parse_object(answer), id));
     if (context.out.is_json()) context.out.json(answer.body);
-    retried.push_back(parse_answer(answer));
   });
-  if (!options.wait.empty() && !retried.empty()) {
-    const Exit outcome = wait_for(context, webhook_id, options, retried);
-    if (exit == Exit::done) exit = outcome;
-  }
+  if (!options.wait.empty()) wait_for(context, webhook_id, options.wait, retried);
   if (!context.out.is_json() && !retried.empty()) {
     context.out.show(delivery_table(retried, context.out.view()));
   }
   if (ids.size() > 1) {
     context.out.note(fmt::format("{} of {} are tried again", retried.size(), ids.size()));
   }
+  if (exit != Exit::done || options.wait.empty()) return exit;
+  if (auto shortfall = shortfall_of(retried)) throw std::move(*shortfall);
   return exit;
 }
 
-Exit retry(Context& context, const RetryOptions& options) {
+void check_options(const RetryOptions& options, Timestamp now) {
   if (!options.deliveries.empty() && !options.filter.empty()) {
-    throw usage_error("name deliveries or filters, not both");
+    throw usage_error("name deliveries or filters, not both",
+                      "`webhookctl deliveries` takes the same filters and shows the ids");
   }
   if (options.deliveries.empty() && options.filter.empty()) {
     throw usage_error("name the deliveries to try again",
@@ -99,8 +113,12 @@ Exit retry(Context& context, const RetryOptions& options) {
                       "`webhookctl delivery` shows what an id stands for");
   }
   if (!options.wait.empty()) parse_duration_of(options.wait, "--wait");
-  options.filter.query(context.clock.now());
-  const std::string id = resolve_webhook(context.client, options.webhook);
+  options.filter.query(now);
+}
+
+Exit retry(Context& context, const RetryOptions& options) {
+  check_options(options, context.clock.now());
+  const std::string id = settled_webhook(context.client, options.webhook);
   if (!options.deliveries.empty()) return retry_all(context, id, options, options.deliveries);
   const Listing found = find_deliveries(context, id, options);
   if (options.dry_run || found.items.empty()) {
@@ -113,9 +131,8 @@ Exit retry(Context& context, const RetryOptions& options) {
   }
   std::vector<std::string> ids;
   for (const Json& delivery : found.items) ids.push_back(text_at(delivery, "id"));
-  const Exit exit = retry_all(context, id, options, ids);
   if (found.more) context.out.note("there are more: repeat the command for the rest");
-  return exit;
+  return retry_all(context, id, options, ids);
 }
 
 }  // namespace

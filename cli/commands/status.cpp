@@ -12,7 +12,12 @@
 namespace webhookd {
 namespace {
 
-bool is_time(const std::string& name) { return name.ends_with("_at"); }
+Cell field_cell(const std::string& name, const Json& value, const View& view) {
+  const Json one = {{"value", value}};
+  if (name.ends_with("_at")) return time_at(one, "value", view);
+  if (name.ends_with("_bytes")) return bytes_at(one, "value", view);
+  return status_at(one, "value");
+}
 
 // Whatever the daemon tells, level by level: "store.free_bytes", "loops.0.alive".
 void add_fields(Card& card, const Json& fields, const std::string& prefix, const View& view) {
@@ -22,8 +27,7 @@ void add_fields(Card& card, const Json& fields, const std::string& prefix, const
       add_fields(card, value, path + ".", view);
       continue;
     }
-    const Json one = {{"value", value}};
-    card.add(path, is_time(name) ? time_at(one, "value", view) : status_at(one, "value"));
+    card.add(path, field_cell(name, value, view));
   }
 }
 
@@ -35,26 +39,29 @@ bool has_dead_loop(const Json& status) {
 }
 
 // False while it does not answer, or says that it is not ready.
-bool is_ready(Context& context) {
+bool is_ready(Context& context, std::chrono::milliseconds within) {
   try {
-    return context.client.send({"GET", "/readyz", {}, std::nullopt}).status == 200;
+    return context.client.send({"GET", "/readyz", {}, std::nullopt, within}).status == 200;
   } catch (const CliError& error) {
     if (error.exit != Exit::unreachable && error.exit != Exit::timed_out) throw;
     return false;
   }
 }
 
-void wait_until_ready(Context& context, const std::string& wait) {
-  const auto within = parse_duration_of(wait, "--wait");
-  if (poll_until(context.clock, within, [&context] { return is_ready(context); })) return;
+// Returns how long the request that follows may take.
+std::chrono::milliseconds wait_until_ready(Context& context, const std::string& wait) {
+  const Deadline deadline(context.clock, parse_duration_of(wait, "--wait"));
+  const auto ready = [&] { return is_ready(context, deadline.for_one_request()); };
+  if (poll_until(deadline, ready)) return deadline.for_one_request();
   throw CliError(Exit::timed_out, fmt::format("the daemon was not ready within {}", wait),
                  "its log says why: `journalctl -u webhookd`");
 }
 
 Exit status(Context& context, const std::string& wait) {
-  if (!wait.empty()) wait_until_ready(context, wait);
-  const Answer answer = context.client.call({"GET", "/api/v1/admin/status", {}, std::nullopt});
-  const Json told = parse_answer(answer);
+  Request request{"GET", "/api/v1/admin/status", {}, std::nullopt};
+  if (!wait.empty()) request.within = wait_until_ready(context, wait);
+  const Answer answer = context.client.call(request);
+  const Json told = parse_object(answer);
   if (context.out.is_json()) {
     context.out.json(answer.body);
   } else {

@@ -232,7 +232,7 @@ TEST_CASE("publish sends the data digit for digit under an id of its own") {
 TEST_CASE("publish reads its data from a file and from stdin") {
   DeliveryFixture f;
   const Folder folder;
-  f.server.answer("POST /api/v1/events", {202, R"({"deliveries":1})", {}});
+  f.server.answer("POST /api/v1/events", {202, R"({"event_id":"e1","deliveries":1})", {}});
   f.run({"publish", "a.b", "--data", "@" + folder.write("d.json", R"({"a":1})"), "--id", "e1"});
   CHECK(f.server.seen().back().body == R"({"event_type":"a.b","event_id":"e1","data":{"a":1}})");
   Circumstances piped;
@@ -286,7 +286,7 @@ TEST_CASE("publish --wait exits by what became of the deliveries") {
 
 TEST_CASE("a bare --wait does not take the next word for a duration") {
   DeliveryFixture f;
-  f.server.answer("POST /api/v1/events", {202, R"({"deliveries":1})", {}});
+  f.server.answer("POST /api/v1/events", {202, R"({"event_id":"e1","deliveries":1})", {}});
   f.server.answer("GET /api/v1/admin/events/e1", {200, R"({"deliveries":[]})", {}});
   CHECK(f.run({"publish", "--wait", "a.b", "--data", "{}", "--id", "e1"}).exit == 0);
   CHECK(Json::parse(f.server.seen().front().body)["event_type"] == "a.b");
