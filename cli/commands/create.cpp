@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -35,30 +36,62 @@ Json create_body(const CreateOptions& options, Timestamp now) {
   return body;
 }
 
-bool same_owner(const Json& webhook, const WebhookOptions& options) {
-  if (options.tenant && text_at(webhook, "tenant_id") != *options.tenant) return false;
-  return !options.partner || text_at(webhook, "partner_id") == *options.partner;
+// Whose webhook may be the one that --if-not-exists means, where --tenant or --partner is absent.
+enum class Owner {
+  none,    // one of no tenant or partner: what a super_admin would create
+  likely,  // rather that one, else the only one there is: a bound token creates for its own
+};
+
+// Those webhooks that have what the option says.
+void keep_owned(std::vector<Json>& webhooks, const char* member,
+                const std::optional<std::string>& wanted, Owner owner) {
+  const auto keep = [&](const std::string& id) {
+    const auto differs = [&](const Json& webhook) { return text_at(webhook, member) != id; };
+    std::erase_if(webhooks, differs);
+  };
+  constexpr const char* kNobody = "-";
+  const auto nobodys = [&](const Json& webhook) { return text_at(webhook, member) == kNobody; };
+  if (wanted) {
+    keep(*wanted);
+  } else if (owner == Owner::none || std::any_of(webhooks.begin(), webhooks.end(), nobodys)) {
+    keep(kNobody);
+  }
 }
 
 // The webhook that --if-not-exists means: the one of that name or, when none was given, of that
-// URL. Throws when the name is taken by another URL.
-std::optional<Json> find_existing(Context& context, const CreateOptions& options) {
+// URL. Throws when the name is taken by another URL, or by several webhooks.
+std::optional<Json> find_existing(Context& context, const CreateOptions& options, Owner owner) {
+  const auto& name = options.webhook.name;
   ListQuery query{std::string(kWebhooksPath), {}, std::nullopt, {}};
-  if (options.webhook.name) query.query.emplace_back("name", *options.webhook.name);
-  const Listing listing = fetch_list(context.client, query);
-  for (const Json& webhook : listing.items) {
-    if (!same_owner(webhook, options.webhook)) continue;
-    const bool same_url = text_at(webhook, "url") == options.url;
-    if (!options.webhook.name && same_url) return webhook;
-    if (!options.webhook.name || text_at(webhook, "name") != *options.webhook.name) continue;
-    if (same_url) return webhook;
-    throw CliError(Exit::rejected,
-                   fmt::format("webhook {} exists with another URL: {}", *options.webhook.name,
-                               text_at(webhook, "url")),
-                   fmt::format("change it with `webhookctl update {} --url {}`",
-                               text_at(webhook, "id"), options.url));
+  if (name) query.query.emplace_back("name", *name);
+  query.keep = [&](const Json& webhook) {
+    return name ? text_at(webhook, "name") == *name : text_at(webhook, "url") == options.url;
+  };
+  std::vector<Json> found = fetch_list(context.client, query).items;
+  keep_owned(found, "tenant_id", options.webhook.tenant, owner);
+  keep_owned(found, "partner_id", options.webhook.partner, owner);
+  if (found.empty()) return std::nullopt;
+  if (name && found.size() > 1) {
+    throw usage_error(fmt::format("{} webhooks are called {}", found.size(), *name),
+                      "say whose it is with --tenant and --partner");
   }
-  return std::nullopt;
+  const Json& webhook = found.front();
+  if (text_at(webhook, "url") == options.url) return webhook;
+  throw CliError(
+      Exit::rejected,
+      fmt::format("webhook {} exists with another URL: {}", *name, text_at(webhook, "url")),
+      fmt::format("change it with `webhookctl update {} --url {}`", text_at(webhook, "id"),
+                  options.url));
+}
+
+// Before one is made. A webhookd refuses a name that is taken, and knows best for whom: it is asked
+// to create at once. For the rest only the list tells.
+std::optional<Json> find_before(Context& context, const CreateOptions& options) {
+  const Answer probe =
+      context.client.send({"GET", std::string(kWebhooksPath), {{"per_page", "1"}}, std::nullopt});
+  if (probe.server_version.empty()) return find_existing(context, options, Owner::likely);
+  if (options.webhook.name) return std::nullopt;
+  return find_existing(context, options, Owner::none);
 }
 
 Exit show_existing(Context& context, const Json& webhook) {
@@ -70,14 +103,16 @@ Exit show_existing(Context& context, const Json& webhook) {
 }
 
 Exit show_created(Context& context, const Answer& answer) {
+  const Json webhook = parse_object(answer);
   if (context.out.is_json()) {
     context.out.json(answer.body);
     return Exit::done;
   }
-  const Json webhook = parse_answer(answer);
   Card card = webhook_card(webhook, context.out.view());
-  card.add("secret", cell_at(webhook, "secret"));
+  const Cell secret = cell_at(webhook, "secret");
+  card.add("secret", secret);
   context.out.show(card);
+  if (secret.text == "-") return Exit::done;
   context.out.note(
       "keep the secret: it is shown only now, and the receiver needs it to verify signatures");
   return Exit::done;
@@ -86,7 +121,7 @@ Exit show_created(Context& context, const Answer& answer) {
 Exit create(Context& context, const CreateOptions& options) {
   const std::string body = create_body(options, context.clock.now()).dump();
   if (options.if_not_exists) {
-    if (const auto existing = find_existing(context, options)) {
+    if (const auto existing = find_before(context, options)) {
       return show_existing(context, *existing);
     }
   }
@@ -95,8 +130,7 @@ Exit create(Context& context, const CreateOptions& options) {
                         context.client.call({"POST", std::string(kWebhooksPath), {}, body}));
   } catch (const CliError& error) {
     if (error.http_status != 409 || !options.if_not_exists) throw;
-    // Somebody else was faster.
-    const auto existing = find_existing(context, options);
+    const auto existing = find_existing(context, options, Owner::likely);
     if (!existing) throw;
     return show_existing(context, *existing);
   }
