@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -22,15 +23,30 @@ struct DeliveryOptions {
   bool curl = false;
 };
 
-std::string path_of(Context& context, const std::vector<std::string>& words) {
+// Across webhooks, which only a webhookd can.
+Answer ask_for_any(Context& context, const std::string& delivery) {
+  try {
+    return context.client.call(
+        {"GET", "/api/v1/admin/deliveries/" + percent_encode(delivery), {}, std::nullopt});
+  } catch (CliError& error) {
+    if (error.http_status == 404 || error.http_status == 405) {
+      error.hint = fmt::format("name its webhook too: `webhookctl delivery WEBHOOK {}`", delivery);
+    }
+    throw;
+  }
+}
+
+Answer ask_for(Context& context, const std::vector<std::string>& words) {
   const std::string& delivery = words.back();
   if (delivery.empty() || delivery.find_first_not_of("0123456789") != std::string::npos) {
     throw usage_error(fmt::format("a delivery's id is a number, not '{}'", safe_text(delivery)),
                       "`webhookctl deliveries WEBHOOK` lists them");
   }
-  if (words.size() == 1) return "/api/v1/admin/deliveries/" + percent_encode(words[0]);
-  const std::string id = resolve_webhook(context.client, words[0]);
-  return webhook_path(id, "/deliveries/" + percent_encode(words[1]));
+  if (words.size() == 1) return ask_for_any(context, words[0]);
+  return at_webhook(context.client, words[0], [&](const std::string& id) {
+    const std::string path = webhook_path(id, "/deliveries/" + percent_encode(words[1]));
+    return context.client.call({"GET", path, {}, std::nullopt});
+  });
 }
 
 std::vector<Json> attempts_of(const Json& detail) {
@@ -62,31 +78,38 @@ std::string response_body(const Json& attempt) {
   return body;
 }
 
-void show_part(Output& out, const std::string& title, const std::string& text) {
-  out.text(fmt::format("\n{}\n{}\n", toned(title, Tone::faint, out.view()),
-                       safe_text(text, LineBreaks::kept)));
-}
-
 std::string header_lines(const Headers& headers) {
   std::string lines;
   for (const auto& [name, value] : headers) {
     if (!lines.empty()) lines += '\n';
-    lines += fmt::format("{}: {}", safe_text(name), safe_text(value));
+    lines += fmt::format("{}: {}", name, value);
   }
   return lines.empty() ? "-" : lines;
 }
 
-void show_parts(Output& out, const DeliveryOptions& options, const Json& detail) {
-  if (options.body) show_part(out, "request body", text_at(detail, "request.body"));
+// What --body and --headers ask for, by name: "attempt_1_response_body". Not made safe.
+using Parts = std::vector<std::pair<std::string, std::string>>;
+
+Parts parts_of(const DeliveryOptions& options, const Json& detail) {
+  Parts parts;
+  if (options.body) parts.emplace_back("request_body", text_at(detail, "request.body"));
   for (const Json& attempt : attempts_of(detail)) {
-    const std::string which = fmt::format("of attempt {}", text_at(attempt, "number"));
-    if (options.headers) {
-      show_part(out, "request headers " + which,
-                header_lines(headers_of(attempt, "request_headers")));
-      show_part(out, "response headers " + which,
-                header_lines(headers_of(attempt, "response_headers")));
+    const std::string prefix = fmt::format("attempt_{}_", text_at(attempt, "number"));
+    for (const char* name : {"request_headers", "response_headers"}) {
+      if (options.headers)
+        parts.emplace_back(prefix + name, header_lines(headers_of(attempt, name)));
     }
-    if (options.body) show_part(out, "response body " + which, response_body(attempt));
+    if (options.body) parts.emplace_back(prefix + "response_body", response_body(attempt));
+  }
+  return parts;
+}
+
+void show_parts(Output& out, const Parts& parts) {
+  for (const auto& [name, text] : parts) {
+    std::string title = safe_text(name);
+    std::replace(title.begin(), title.end(), '_', ' ');
+    out.text(fmt::format("\n{}\n{}\n", toned(title, Tone::faint, out.view()),
+                         safe_text(text, LineBreaks::kept)));
   }
 }
 
@@ -99,18 +122,21 @@ std::string attempt_line(const Json& attempt) {
 
 // In TSV all is one list of fields; for a person the attempts are a table of their own.
 void show_detail(Output& out, const DeliveryOptions& options, const Json& detail) {
-  Card card = delivery_card(detail, out.view());
-  if (out.view().format == Format::tsv) {
+  const View view = out.view();
+  const Parts parts = parts_of(options, detail);
+  Card card = delivery_card(detail, view);
+  if (view.format == Format::tsv) {
     for (const Json& attempt : attempts_of(detail)) {
       card.add(fmt::format("attempt_{}", text_at(attempt, "number")), {attempt_line(attempt)});
     }
+    for (const auto& [name, text] : parts) card.add(name, {text});
     out.show(card);
-  } else {
-    out.show(card);
-    const std::string timeline = render(attempt_table(detail, out.view()), out.view());
-    if (!timeline.empty()) out.text("\n" + timeline);
+    return;
   }
-  show_parts(out, options, detail);
+  out.show(card);
+  const std::string timeline = render(attempt_table(detail, view), view);
+  if (!timeline.empty()) out.text("\n" + timeline);
+  show_parts(out, parts);
 }
 
 // Repeats the last attempt, as far as it is known: what is masked stays so.
@@ -130,9 +156,8 @@ std::string curl_command(const Json& detail) {
 }
 
 Exit delivery(Context& context, const DeliveryOptions& options) {
-  const Answer answer =
-      context.client.call({"GET", path_of(context, options.words), {}, std::nullopt});
-  const Json detail = parse_answer(answer);
+  const Answer answer = ask_for(context, options.words);
+  const Json detail = parse_object(answer);
   if (options.curl) {
     context.out.text(curl_command(detail));
   } else if (context.out.is_json()) {

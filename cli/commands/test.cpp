@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -10,6 +11,7 @@
 #include "cli/text.h"
 #include "cli/views.h"
 #include "cli/webhook_ref.h"
+#include "shared/url.h"
 
 namespace webhookd {
 namespace {
@@ -49,8 +51,11 @@ Json detail_of(Context& context, const std::string& webhook_id, const Json& resu
   const std::string delivery = text_at(result, "delivery_id");
   if (delivery == "-") return nullptr;
   try {
-    return parse_answer(context.client.call(
-        {"GET", webhook_path(webhook_id, "/deliveries/" + delivery), {}, std::nullopt}));
+    return parse_answer(
+        context.client.call({"GET",
+                             webhook_path(webhook_id, "/deliveries/" + percent_encode(delivery)),
+                             {},
+                             std::nullopt}));
   } catch (const CliError&) {
     return nullptr;
   }
@@ -63,6 +68,14 @@ Json last_attempt(const Json& detail) {
     return Json::object();
   }
   return attempts->back();
+}
+
+// On a screen one line of it: it may be 16 KiB long.
+std::string body_shown(const Json& attempt, const View& view) {
+  constexpr int kLabels = 18;  // columns before the values
+  const std::string body = safe_text(text_at(attempt, "response_body"));
+  if (view.width == 0) return text_at(attempt, "response_body");
+  return shortened(body, std::max(view.width - kLabels, kLabels));
 }
 
 Card test_card(const Json& result, const Json& detail, const View& view) {
@@ -78,26 +91,40 @@ Card test_card(const Json& result, const Json& detail, const View& view) {
     card.add(phase, millis_at(attempt, fmt::format("timings.{}", phase), view));
   }
   card.add("remote_address", cell_at(attempt, "remote_address"));
-  card.add("response_body", cell_at(attempt, "response_body"));
+  card.add("response_body", {body_shown(attempt, view)});
   return card;
+}
+
+// What went wrong, for the error that the failure of a test is.
+CliError test_failure(const Json& result, const Json& detail) {
+  std::string why = text_at(result, "error.message");
+  if (why == "-") why = text_at(result, "error");
+  const std::string status = text_at(result, "status_code");
+  if (why == "-") why = status == "-" ? "the server does not say why" : "status " + status;
+  const std::string diagnosis = text_at(detail, "diagnosis");
+  return CliError(Exit::delivery_failed, fmt::format("the test delivery failed: {}", why),
+                  diagnosis == "-" ? "the receiver's log may tell why" : diagnosis);
 }
 
 Exit test(Context& context, const TestOptions& options) {
   const std::optional<std::string> body = test_body(options);
-  const std::string id = resolve_webhook(context.client, options.webhook);
+  std::string webhook_id;
   context.client.allow_at_least(kLongestTest);
-  const Answer answer = context.client.call({"POST", webhook_path(id, "/test"), {}, body});
-  const Json result = parse_answer(answer);
-  const Exit exit = succeeded(result) ? Exit::done : Exit::delivery_failed;
+  const Answer answer = at_webhook(context.client, options.webhook, [&](const std::string& id) {
+    webhook_id = id;
+    return context.client.call({"POST", webhook_path(id, "/test"), {}, body});
+  });
+  const Json result = parse_object(answer);
+  const bool good = succeeded(result);
+  const Json detail =
+      good && context.out.is_json() ? Json() : detail_of(context, webhook_id, result);
   if (context.out.is_json()) {
     context.out.json(answer.body);
-    return exit;
+  } else {
+    context.out.show(test_card(result, detail, context.out.view()));
   }
-  const Json detail = detail_of(context, id, result);
-  context.out.show(test_card(result, detail, context.out.view()));
-  const std::string diagnosis = detail.is_object() ? text_at(detail, "diagnosis") : "-";
-  if (exit != Exit::done && diagnosis != "-") context.out.note("hint: " + diagnosis);
-  return exit;
+  if (!good) throw test_failure(result, detail);
+  return Exit::done;
 }
 
 }  // namespace

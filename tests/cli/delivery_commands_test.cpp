@@ -122,6 +122,11 @@ TEST_CASE("a delivery is shown with its attempts, diagnosis, bodies and headers"
   CHECK(contains(curl.out, "--data-raw '{\"x\":\"it'\\''s\"}'"));
   CHECK(contains(curl.out, "'https://a.example/h'\n"));
   CHECK_FALSE(contains(curl.out, "leaked"));
+  CHECK(contains(f.run({"delivery", "one", "20", "--body", "--headers"}).out,
+                 "request_body\t{\"x\":\"it's\"}\n"
+                 "attempt_1_request_headers\tX-ScaiKey-Signature: t=1,v1=ab\\nAuthorization: ***\n"
+                 "attempt_1_response_headers\tServer: x\n"
+                 "attempt_1_response_body\t\\x01\\x02\\xff\n"));
   CHECK(contains(f.run({"delivery", "one", "20"}).out,
                  "attempt_1\t2026-11-23T09:00:00.000Z automatic 500 12 ms HTTP 500\n"));
   CHECK(f.server.foreign().empty());
