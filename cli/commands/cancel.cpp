@@ -17,14 +17,14 @@ struct CancelOptions {
 };
 
 Exit cancel(Context& context, const CancelOptions& options) {
-  const std::string id = resolve_webhook(context.client, options.webhook);
+  const std::string id = settled_webhook(context.client, options.webhook);
   std::vector<Json> cancelled;
   const Exit exit = for_each_target(context, options.deliveries, [&](const std::string& delivery) {
     const std::string path =
         webhook_path(id, "/deliveries/" + percent_encode(delivery) + "/cancel");
     const Answer answer = context.client.call({"POST", path, {}, std::nullopt});
+    cancelled.push_back(parse_object(answer));
     if (context.out.is_json()) context.out.json(answer.body);
-    cancelled.push_back(parse_answer(answer));
   });
   if (!context.out.is_json() && !cancelled.empty()) {
     context.out.show(delivery_table(cancelled, context.out.view()));

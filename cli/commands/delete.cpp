@@ -14,13 +14,20 @@ struct DeleteOptions {
   bool ignore_missing = false;
 };
 
+// That there is no such webhook, and not that there is no such list: then the server's address is
+// wrong, and nothing is known of the webhook.
+bool is_missing(const CliError& error) {
+  return error.exit == Exit::not_found && error.path != kWebhooksPath;
+}
+
 void delete_one(Context& context, const DeleteOptions& options, const std::string& webhook) {
   try {
-    const std::string id = resolve_webhook(context.client, webhook);
-    context.client.call({"DELETE", webhook_path(id), {}, std::nullopt});
+    at_webhook(context.client, webhook, [&](const std::string& id) {
+      return context.client.call({"DELETE", webhook_path(id), {}, std::nullopt});
+    });
     context.out.note(fmt::format("deleted {}", webhook));
   } catch (const CliError& error) {
-    if (error.exit != Exit::not_found || !options.ignore_missing) throw;
+    if (!is_missing(error) || !options.ignore_missing) throw;
     context.out.note(fmt::format("{} was not there", webhook));
   }
 }

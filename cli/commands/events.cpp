@@ -57,10 +57,11 @@ Exit add_type(Context& context, const AddOptions& options) {
     text += fmt::format("\"schema\":{}}}", read_json_object(options.schema, "--schema"));
   }
   const Answer answer = context.client.call({"POST", kEventTypesPath, {}, text});
+  const Json added = parse_object(answer);
   if (context.out.is_json()) {
     context.out.json(answer.body);
   } else {
-    context.out.show(event_type_table({parse_answer(answer)}));
+    context.out.show(event_type_table({added}));
   }
   return Exit::done;
 }

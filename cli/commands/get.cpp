@@ -14,8 +14,9 @@ void add_get(CommandLine& line) {
                                "  webhookctl get whk_8mQ2vXb1TzR4LkPe -o json");
   command.add_option("WEBHOOK", *webhook, "Its id or name")->required();
   line.on_run(command, [webhook](Context& context) {
-    const std::string id = resolve_webhook(context.client, *webhook);
-    show_webhook(context.out, context.client.call({"GET", webhook_path(id), {}, std::nullopt}));
+    show_webhook(context.out, at_webhook(context.client, *webhook, [&](const std::string& id) {
+                   return context.client.call({"GET", webhook_path(id), {}, std::nullopt});
+                 }));
     return Exit::done;
   });
 }

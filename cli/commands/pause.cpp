@@ -26,10 +26,11 @@ Exit change_status(Context& context, const std::vector<std::string>& webhooks,
   std::vector<Json> changed;
   const std::string body = Json({{"status", status}}).dump();
   const Exit exit = for_each_target(context, webhooks, [&](const std::string& webhook) {
-    const std::string id = resolve_webhook(context.client, webhook);
-    const Answer answer = context.client.call({"PATCH", webhook_path(id), {}, body});
+    const Answer answer = at_webhook(context.client, webhook, [&](const std::string& id) {
+      return context.client.call({"PATCH", webhook_path(id), {}, body});
+    });
+    changed.push_back(parse_object(answer));
     if (context.out.is_json()) context.out.json(answer.body);
-    changed.push_back(parse_answer(answer));
   });
   if (!context.out.is_json() && !changed.empty()) {
     context.out.show(webhook_table(changed, context.out.view()));

@@ -30,19 +30,32 @@ std::optional<std::string> rotate_body(const RotateOptions& options) {
   return body.empty() ? std::nullopt : std::optional(body.dump());
 }
 
+// Null: it ended at once. Absent: the server does not tell.
+void tell_of_old_secret(Output& out, const Json& rotated) {
+  const auto expiry = rotated.find("previous_secret_expires_at");
+  if (expiry == rotated.end()) return;
+  out.note(expiry->is_null() ? "the old secret is no longer used"
+                             : fmt::format("the old secret signs too until {}",
+                                           text_at(rotated, "previous_secret_expires_at")));
+}
+
 Exit rotate(Context& context, const RotateOptions& options) {
   const std::optional<std::string> body = rotate_body(options);
-  const std::string id = resolve_webhook(context.client, options.webhook);
-  const Answer answer = context.client.call({"POST", webhook_path(id, "/rotate-secret"), {}, body});
+  const Answer answer = at_webhook(context.client, options.webhook, [&](const std::string& id) {
+    return context.client.call({"POST", webhook_path(id, "/rotate-secret"), {}, body});
+  });
+  const Json rotated = parse_object(answer);
   if (context.out.is_json()) {
     context.out.json(answer.body);
     return Exit::done;
   }
-  const Json rotated = parse_answer(answer);
-  context.out.text(safe_text(text_at(rotated, "secret")) + "\n");
-  const std::string expiry = text_at(rotated, "previous_secret_expires_at");
-  context.out.note(expiry == "-" ? "the old secret is no longer used"
-                                 : fmt::format("the old secret signs too until {}", expiry));
+  const std::string secret = text_at(rotated, "secret");
+  if (secret == "-") {
+    throw CliError(Exit::internal, "the server's answer holds no secret",
+                   "-o json shows what it holds; the secret may have changed all the same");
+  }
+  context.out.text(safe_text(secret) + "\n");
+  tell_of_old_secret(context.out, rotated);
   return Exit::done;
 }
 

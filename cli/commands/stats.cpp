@@ -23,9 +23,13 @@ struct Bar {
   std::int64_t failed = 0;
 };
 
+// No server counts further; the sums over a series must fit into an integer.
+constexpr std::int64_t kHighestCount = 100'000'000'000;
+
 std::int64_t count_at(const Json& object, const char* name) {
   const auto found = object.find(name);
-  return found != object.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
+  if (found == object.end() || !found->is_number_integer()) return 0;
+  return std::clamp<std::int64_t>(found->get<std::int64_t>(), 0, kHighestCount);
 }
 
 // Neighbouring points of the series together, so that a chart fits on a screen.
@@ -118,17 +122,17 @@ Card stats_card(const Json& stats, const View& view) {
 }
 
 Exit stats(Context& context, const std::string& webhook, const std::string& window) {
-  const std::string id = resolve_webhook(context.client, webhook);
   Query query;
   if (!window.empty()) query.emplace_back("window", window);
-  const Answer answer =
-      context.client.call({"GET", webhook_path(id, "/stats"), query, std::nullopt});
+  const Answer answer = at_webhook(context.client, webhook, [&](const std::string& id) {
+    return context.client.call({"GET", webhook_path(id, "/stats"), query, std::nullopt});
+  });
+  const Json numbers = parse_object(answer);
   if (context.out.is_json()) {
     context.out.json(answer.body);
     return Exit::done;
   }
-  const Json numbers = parse_answer(answer);
-  const View& view = context.out.view();
+  const View view = context.out.view();
   context.out.show(stats_card(numbers, view));
   if (view.format != Format::tsv) context.out.text(chart(numbers, view));
   return Exit::done;

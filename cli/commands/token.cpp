@@ -32,12 +32,16 @@ Json token_body(const TokenOptions& options) {
 Exit create_token(Context& context, const TokenOptions& options) {
   const Answer answer =
       context.client.call({"POST", "/api/v1/admin/tokens", {}, token_body(options).dump()});
+  const Json minted = parse_object(answer);
   if (context.out.is_json()) {
     context.out.json(answer.body);
     return Exit::done;
   }
-  const Json minted = parse_answer(answer);
-  context.out.text(safe_text(text_at(minted, "token")) + "\n");
+  const std::string token = text_at(minted, "token");
+  if (token == "-") {
+    throw CliError(Exit::internal, "the server's answer holds no token", kIsItWebhookd);
+  }
+  context.out.text(safe_text(token) + "\n");
   context.out.note(fmt::format("valid until {}", text_at(minted, "expires_at")));
   return Exit::done;
 }

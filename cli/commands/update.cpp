@@ -36,16 +36,16 @@ void remove_header(Json& headers, const std::string& name) {
   }
 }
 
-// A header or a pair that is given changes; the others stay. The server keeps the value of what
-// comes back as "***".
+// A header or a pair that is given changes; the others stay, unless all were cleared. The server
+// keeps the value of what comes back as "***".
 void keep_what_is_there(Context& context, const std::string& id, const UpdateOptions& options,
                         Json& body) {
-  const bool headers = (body.contains("headers") && !options.cleared.contains("headers")) ||
-                       !options.removed_headers.empty();
+  const bool headers = (body.contains("headers") || !options.removed_headers.empty()) &&
+                       !options.cleared.contains("headers");
   const bool metadata = body.contains("metadata") && !options.cleared.contains("metadata");
   if (!headers && !metadata) return;
   const Json webhook =
-      parse_answer(context.client.call({"GET", webhook_path(id), {}, std::nullopt}));
+      parse_object(context.client.call({"GET", webhook_path(id), {}, std::nullopt}));
   const auto present = [&webhook](const char* name) {
     const auto found = webhook.find(name);
     return found != webhook.end() && found->is_object() ? *found : Json::object();
@@ -75,9 +75,11 @@ Exit update(Context& context, const UpdateOptions& options) {
   if (body.empty() && options.removed_headers.empty()) {
     throw usage_error("nothing to change was named", "webhookctl update --help");
   }
-  const std::string id = resolve_webhook(context.client, options.webhook);
-  keep_what_is_there(context, id, options, body);
-  show_webhook(context.out, context.client.call({"PATCH", webhook_path(id), {}, body.dump()}));
+  show_webhook(context.out, at_webhook(context.client, options.webhook, [&](const auto& id) {
+                 Json whole = body;
+                 keep_what_is_there(context, id, options, whole);
+                 return context.client.call({"PATCH", webhook_path(id), {}, whole.dump()});
+               }));
   return Exit::done;
 }
 

@@ -196,6 +196,8 @@ TEST_CASE("update keeps the headers and the metadata that are not named") {
   CHECK(f.last_body() == Json::parse(R"({"headers":{"x-old":"2"}})"));
   CHECK(f.run({"update", "one", "--clear-headers"}).exit == 0);
   CHECK(f.last_body() == Json::parse(R"({"headers":{}})"));
+  CHECK(f.run({"update", "one", "--clear-headers", "--remove-header", "x-old"}).exit == 0);
+  CHECK(f.last_body() == Json::parse(R"({"headers":{}})"));
 }
 
 TEST_CASE("delete needs a yes: from the flag where nobody can be asked") {
