@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 import time
 import unittest
@@ -381,11 +382,20 @@ class ProgramTest(CliTest):
                 if answer is not None and b"[y/N]" in shown:
                     os.write(master, answer)
                     answer = None
-            return shown.decode().replace("\r\n", "\n"), os.waitstatus_to_exitcode(
-                os.waitpid(pid, 0)[1]
-            )
         finally:
             os.close(master)
+            code = self.exit_status(pid, deadline)
+        return shown.decode().replace("\r\n", "\n"), code
+
+    def exit_status(self, pid, deadline):
+        """Of a child, which is killed when it does not end in time."""
+        while time.monotonic() < deadline:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.01)
+        os.kill(pid, signal.SIGKILL)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
     def test_a_terminal_gets_an_aligned_table_in_colour(self):
         name, _, _ = self.created()

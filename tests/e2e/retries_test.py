@@ -1,7 +1,9 @@
 """What becomes of an attempt that fails. The daemon's schedule is 1, 1, 2 seconds."""
 
+import datetime
 import email.utils
 import socket
+import threading
 import time
 import unittest
 
@@ -90,12 +92,21 @@ class RetriesTest(DaemonTest):
         webhook, path = self.webhook(Reply(429, (("Retry-After", "3"),)))
         self.api.publish()
         first = self.delivered(path)[0]
-        self.daemon.wait_deliveries(webhook["id"], 1, status="pending")
-        self.assertIsNotNone(self.api.webhook(webhook["id"])["held_until"])
         self.api.publish()
         others = self.delivered(path, 3)[1:]
         for request in others:
             self.assertGreater(request.at - first.at, 2.9)
+
+    def test_a_webhook_that_is_held_says_until_when(self):
+        webhook, path = self.webhook(Reply(429, (("Retry-After", "3600"),)))
+        self.assertIsNone(webhook["held_until"])
+        self.api.publish()
+        [request] = self.delivered(path)
+        self.daemon.wait_deliveries(webhook["id"], 1, status="pending")
+        shown = self.api.webhook(webhook["id"])
+        until = datetime.datetime.fromisoformat(shown["held_until"].replace("Z", "+00:00"))
+        self.assertAlmostEqual(request.wall + 3600, until.timestamp(), delta=30 * PATIENCE)
+        self.assertTrue(shown["hold_reason"])
 
     def test_a_redirect_is_a_failure_and_not_followed(self):
         target = self.path()
@@ -164,12 +175,11 @@ class RetriesTest(DaemonTest):
             self.assertEqual("protocol", self.finished(webhook, "failed")["error"]["kind"], reply)
             self.api.delete(webhook["id"])
 
-    def test_a_flood_of_response_headers_harms_nobody(self):
+    def test_a_flood_of_response_headers_is_a_protocol_error_and_not_kept(self):
         webhook, _ = self.webhook(Reply(200, extra_headers=50_000), retry_schedule=[])
         self.api.publish()
-        detail = self.finished(webhook)
-        if detail["status"] == "failed":
-            self.assertEqual("protocol", detail["error"]["kind"])
+        detail = self.finished(webhook, "failed")
+        self.assertEqual("protocol", detail["error"]["kind"])
         self.assertLess(len(str(detail)), 1 << 20)
 
     def test_a_port_that_nobody_listens_on_is_a_connect_error(self):
@@ -194,10 +204,13 @@ class RetriesTest(DaemonTest):
         self.assertEqual("tls", self.finished(webhook, "failed")["error"]["kind"])
 
     def test_five_failures_open_the_circuit_which_only_delays(self):
-        webhook, path = self.webhook(*[Reply(500)] * 5, retry_schedule=[1] * 10)
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        webhook, path = self.webhook(*[Reply(500, gate=gate)] * 5, retry_schedule=[1] * 10)
         for _ in range(5):
             self.api.publish()
         self.delivered(path, 5)
+        gate.set()  # all fail at once, before the first of them is due again
         self.daemon.wait_deliveries(webhook["id"], 5, status="pending")
         shown = self.api.webhook(webhook["id"])
         self.assertEqual("open", shown["circuit"]["state"])

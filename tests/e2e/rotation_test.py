@@ -1,5 +1,6 @@
 """A secret is replaced while its receivers still know the old one."""
 
+import threading
 import unittest
 
 import signatures
@@ -71,12 +72,17 @@ class RotationTest(DaemonTest):
         self.assert_not_signed(webhook["secret"], request)
 
     def test_a_retry_is_signed_with_the_secret_of_its_own_moment(self):
-        webhook, path = self.webhook(Reply(500))
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        webhook, path = self.webhook(Reply(500, gate=gate))
         self.api.publish()
         self.delivered(path)
         rotated = self.api.rotate(webhook["id"], grace_period_seconds=0)
-        second = self.delivered(path, 2)[1]
+        gate.set()
+        first, second = self.delivered(path, 2)
+        self.assert_signed(webhook["secret"], first)
         self.assert_signed(rotated["secret"], second)
+        self.assert_not_signed(webhook["secret"], second)
 
     def test_rotation_to_a_secret_of_the_callers_own(self):
         webhook, path = self.webhook()
@@ -90,10 +96,11 @@ class RotationTest(DaemonTest):
             signatures.scaikey(secret, timestamp, request.body),
             request.header("X-ScaiKey-Signature"),
         )
-        old = signatures.scaikey(webhook["secret"], timestamp, request.body)
-        self.assertIn(old, request.header("X-ScaiKey-Signature"))
-        # A receiver whose secret has no key does not speak Standard Webhooks.
-        self.assertIsNone(request.header("webhook-signature"))
+        # The old one signs in both schemes; the new one has no key for Standard Webhooks.
+        self.assert_signed(webhook["secret"], request)
+        self.assertEqual(1, len(request.header("webhook-signature").split(" ")))
+        self.api.rotate(webhook["id"], secret="my own secret, 3rd", grace_period_seconds=60)
+        self.assertIsNone(self.latest(path).header("webhook-signature"))
 
     def test_a_bad_rotation_changes_nothing(self):
         webhook, path = self.webhook()

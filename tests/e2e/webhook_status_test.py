@@ -1,5 +1,6 @@
 """Pausing, resuming, disabling, deleting, and changing a webhook."""
 
+import threading
 import unittest
 
 from api_client import BASE
@@ -8,6 +9,12 @@ from receiver import Reply
 
 
 class WebhookStatusTest(DaemonTest):
+    def gate(self):
+        """Holds a receiver's answer back until it is set, at the test's end at the latest."""
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        return gate
+
     def bystander(self):
         """Publishes, and returns once another webhook has got the event: what was to be sent to
         anybody has been sent by then."""
@@ -33,10 +40,13 @@ class WebhookStatusTest(DaemonTest):
         self.daemon.wait_deliveries(webhook["id"], 3, status="succeeded")
 
     def test_a_retry_that_is_due_waits_while_the_webhook_is_paused(self):
-        webhook, path = self.webhook(Reply(500))
+        gate = self.gate()
+        webhook, path = self.webhook(Reply(500, gate=gate))
         self.api.publish()
         self.delivered(path)
         self.api.update(webhook["id"], status="paused")
+        gate.set()
+        self.daemon.wait_deliveries(webhook["id"], 1, status="pending")
         # A retry of the same age elsewhere has come and gone.
         _, other = self.webhook(Reply(500), Reply(500))
         self.api.publish()
@@ -60,11 +70,13 @@ class WebhookStatusTest(DaemonTest):
         self.assertEqual([sent["event_id"]], [r.header("webhook-id") for r in self.delivered(path)])
 
     def test_once_a_deletion_is_answered_nothing_is_sent_any_more(self):
-        webhook, path = self.webhook(Reply(500), retry_schedule=[1])
-        self.api.publish()
+        gate = self.gate()
+        webhook, path = self.webhook(Reply(500, gate=gate), retry_schedule=[1], max_in_flight=1)
+        for _ in range(2):  # one under way that will fail, one that waits for it
+            self.api.publish()
         self.delivered(path)
-        self.daemon.wait_deliveries(webhook["id"], 1, status="pending")
         self.api.delete(webhook["id"])
+        gate.set()
         _, other = self.webhook(Reply(500), Reply(500))
         self.api.publish()
         self.delivered(other, 3)  # two seconds of retries

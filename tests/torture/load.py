@@ -92,15 +92,22 @@ class Client(threading.Thread):
         self._may_run.set()
 
     def rest(self):
-        """No request is under way when it returns."""
+        """No request is under way when it returns; a thread that has died rests too."""
         self._may_run.clear()
-        self._resting.wait()
+        while self.is_alive() and not self._resting.wait(0.1):
+            pass
 
     def stop(self):
         self._stopped.set()
         self._may_run.set()
 
     def run(self):
+        try:
+            self._publish_until_stopped()
+        except Exception as error:
+            self.faults.append(f"client {self._number} ended: {error!r}")
+
+    def _publish_until_stopped(self):
         for count in range(1 << 60):
             if not self._may_run.is_set():
                 self._resting.set()
