@@ -62,7 +62,8 @@ class GuardTest(DaemonTest):
     def test_a_public_literal_is_taken(self):
         for host in ("93.184.216.34", "172.32.0.1", "[2606:4700::1111]"):
             made = self.api.create(f"http://{host}/", ["auth.login_failed"], name=host)
-            self.api.delete(made["id"])
+            self.addCleanup(self.api.delete, made["id"])
+            self.assertEqual(f"http://{host}/", self.api.webhook(made["id"])["url"])
 
     def test_a_name_that_resolves_to_loopback_is_blocked_at_connect(self):
         made = self.api.create(

@@ -21,7 +21,7 @@ def help_options(text):
     for line in text.splitlines():
         if match := HELP_LINE.match(line):
             spellings = re.split(r",\s*", match[1])
-            found.update(s for s in spellings if s.startswith("--"))
+            found.update([s for s in spellings if s.startswith("--")] or spellings)
     return found
 
 
@@ -66,8 +66,8 @@ def all_helps(*command):
 class ParserTest(unittest.TestCase):
     def test_options_of_a_help_text_are_found(self):
         text = "Usage: x [OPTIONS]\n\n  -h,--help           Print\n"
-        text += "  --state-dir DIR     Where --not is\n  -y,--yes  \n  PLAIN x\n"
-        self.assertEqual({"--help", "--state-dir", "--yes"}, help_options(text))
+        text += "  --state-dir DIR     Where --not is\n  -y,--yes  \n  PLAIN x\n  -1   One\n"
+        self.assertEqual({"--help", "--state-dir", "--yes", "-1"}, help_options(text))
 
     def test_options_of_a_page_are_found(self):
         text = ".Op Fl Fl state-dir Ar DIR\n.It Fl h , Fl Fl help\nas \\fB--no\\fR\n.Fl Fl dev ,\n"
