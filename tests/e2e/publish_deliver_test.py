@@ -219,6 +219,13 @@ class PublishDeliverTest(DaemonTest):
         self.assertEqual(1, self.api.publish("order.paid")["deliveries"])
         self.delivered(path)
 
+    def test_an_event_of_almost_the_limit_arrives_whole(self):
+        data = {"x": "y" * ((1 << 20) - 200)}
+        _, path = self.webhook()
+        self.api.publish(data=data)
+        [request] = self.delivered(path)
+        self.assertEqual(data, json.loads(request.body)["data"])
+
     def test_the_daemons_own_types_cannot_be_published(self):
         for event_type in ("webhook.test", "webhook.disabled", "webhook.recovered"):
             answer = self.api.request(

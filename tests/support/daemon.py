@@ -48,10 +48,10 @@ class Result:
 class Daemon:
     """One state directory and the daemon on it, which may be ended and started many times.
 
-    close() ends the process and removes the directory.
+    close() ends the process and removes the directory. `env`: more of its environment.
     """
 
-    def __init__(self, *flags, dev=True, allow="127.0.0.0/8,::1", listen="127.0.0.1:0"):
+    def __init__(self, *flags, dev=True, allow="127.0.0.0/8,::1", listen="127.0.0.1:0", env=None):
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="webhookd-"))
         self.state, self.socket = self.home / "state", self.home / "run" / "d.sock"
         self.socket.parent.mkdir(mode=0o755)
@@ -59,7 +59,7 @@ class Daemon:
         self.flags += ["--state-dir", str(self.state), "--listen", listen]
         self.flags += ["--allow-networks", allow] if allow else []
         self.flags += [str(flag) for flag in flags]
-        self.process, self.starts, self.tcp = None, 0, None
+        self.env, self.process, self.starts, self.tcp = env or {}, None, 0, None
         self.api = ApiClient(self.socket)
 
     # ---- life
@@ -88,7 +88,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=bare_environment(self.home),
+                env=bare_environment(self.home, **self.env),
             )
 
     def stderr_file(self):
@@ -181,7 +181,7 @@ class Daemon:
         return eventually(probe, f"{count} deliveries with {query}", timeout)
 
 
-def run_webhookd(*flags, timeout=20.0, home="/nonexistent"):
+def run_webhookd(*flags, timeout=20.0, home="/nonexistent", env=None):
     """webhookd with flags that make it end by itself."""
     done = subprocess.run(
         dies_with_us([WEBHOOKD, *map(str, flags)]),
@@ -189,6 +189,6 @@ def run_webhookd(*flags, timeout=20.0, home="/nonexistent"):
         text=True,
         stdin=subprocess.DEVNULL,
         timeout=timeout * PATIENCE,
-        env=bare_environment(home),
+        env=bare_environment(home, **(env or {})),
     )
     return Result(done.returncode, done.stdout, done.stderr)

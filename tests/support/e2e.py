@@ -4,6 +4,7 @@ import itertools
 import unittest
 
 import signatures
+from api_client import BASE
 from daemon import Daemon
 from receiver import Receiver
 
@@ -35,7 +36,7 @@ class DaemonTest(unittest.TestCase):
             self.receiver.script(path, *replies)
         fields.setdefault("name", path.strip("/"))
         made = self.api.create(self.receiver.url(path), events, **fields)
-        self.addCleanup(self.api.request, "DELETE", f"/api/v1/admin/webhooks/{made['id']}")
+        self.addCleanup(self.api.request, "DELETE", f"{BASE}/{made['id']}")
         return made, path
 
     def delivered(self, path, count=1):
@@ -51,6 +52,13 @@ class DaemonTest(unittest.TestCase):
         delivery = self.only_delivery(webhook)
         statuses = statuses or ("succeeded", "failed", "cancelled")
         return self.daemon.wait_status(webhook["id"], delivery["id"], *statuses)
+
+    def state(self):
+        """All that a request may change, as the API shows it."""
+        paths = (f"{BASE}/?per_page=200", f"{BASE}/events", "/api/v1/admin/deliveries?per_page=200")
+        shown = [self.api.request("GET", path) for path in (*paths, "/api/v1/admin/audit")]
+        self.assertEqual([200] * len(shown), [answer.status for answer in shown], shown)
+        return [answer.body for answer in shown]
 
     def assert_signed(self, secret, request):
         self.assertIsNone(signatures.fault(secret, request))
@@ -71,3 +79,21 @@ class DaemonTest(unittest.TestCase):
         self.assertEqual(422, answer.status, answer)
         found = sorted((f["type"], f["loc"]) for f in answer.json()["detail"])
         self.assertEqual(sorted((t, list(loc)) for t, loc in type_and_loc), found, answer)
+
+
+class RefusalTest(DaemonTest):
+    """Whatever a test sends, the daemon lives, and nothing has changed at the test's end.
+
+    `watching` is a paused webhook that takes every event: its deliveries tell of any.
+    """
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.watching = cls.api.create("http://127.0.0.1:9/", name="watching", status="paused")
+
+    def setUp(self):
+        self.before = self.state()
+
+    def tearDown(self):
+        self.assertEqual(self.before, self.state())
