@@ -8,7 +8,6 @@
 #include "observe/log.h"
 
 namespace webhookd {
-namespace {
 
 std::vector<Route> all_routes() {
   std::vector<Route> routes;
@@ -20,6 +19,8 @@ std::vector<Route> all_routes() {
   }
   return routes;
 }
+
+namespace {
 
 ApiError store_trouble(const StoreError& error) {
   const auto detail = [&]() -> const char* {

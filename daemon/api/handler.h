@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "api/api.h"
 #include "api/authenticator.h"
@@ -12,6 +13,9 @@
 #include "store/store.h"
 
 namespace webhookd {
+
+// Those of every resource: what a Handler answers.
+std::vector<Route> all_routes();
 
 // Answers requests: route, principal, rights, action. Thread-safe; never throws out of handle().
 class Handler {
