@@ -1,3 +1,4 @@
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -36,6 +37,15 @@ void leave_stale_socket(const std::filesystem::path& path) {
   const FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const void* const raw = &address;
   REQUIRE(::bind(fd.get(), static_cast<const sockaddr*>(raw), sizeof address) == 0);
+}
+
+bool has_ipv6_loopback() {
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = in6addr_loopback;
+  const FileDescriptor fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const void* const raw = &address;
+  return fd && ::bind(fd.get(), static_cast<const sockaddr*>(raw), sizeof address) == 0;
 }
 
 }  // namespace
@@ -195,6 +205,10 @@ TEST_CASE("a port is free again at once after a stop") {
 }
 
 TEST_CASE("an IPv6 address is served with and without brackets") {
+  if (!has_ipv6_loopback()) {
+    WARN("not tested: this machine has no ::1");
+    return;
+  }
   for (const char* const host : {"::1", "[::1]"}) {
     const auto server = serve_at(TcpAddress{host, 0});
     CHECK_THAT(server->address(), Catch::StartsWith("http://[::1]:"));

@@ -14,11 +14,9 @@
 
 #include "api/file_descriptor.h"
 #include "api/server.h"
+#include "support/patience.h"
 
 namespace webhookd {
-
-// Long enough for a loaded machine: a test that waits this long fails.
-inline constexpr std::chrono::seconds kPatience{20};
 
 struct Answer {
   int status = 0;
@@ -88,12 +86,8 @@ class TemporaryDirectory {
 std::size_t peak_memory_kib();
 std::size_t resident_memory_kib();
 void reset_peak_memory();
-// A sanitizer's own memory for each byte of ours counts as resident too.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr std::size_t kSanitizerFactor = 4;
-#else
-inline constexpr std::size_t kSanitizerFactor = 1;
-#endif
+// What `kib` of ours may come to: a sanitizer's own memory counts as resident too.
+inline constexpr std::size_t with_sanitizer(std::size_t kib) { return kib * kSanitizerFactor; }
 
 // The soft limit on open files raised to the hard one.
 std::size_t raise_open_files();

@@ -7,6 +7,7 @@
 
 #include "delivery/fake_store.h"
 #include "delivery/raw_receiver.h"
+#include "delivery/waiting.h"
 
 namespace webhookd {
 
@@ -43,14 +44,6 @@ class Running {
     dispatcher->notify({&id, 1});
     return delivery;
   }
-  bool comes_true(const std::function<bool()>& condition) const {
-    const Monotonic deadline = clock.monotonic() + 10s;
-    while (!condition()) {
-      if (clock.monotonic() > deadline) return false;
-      std::this_thread::sleep_for(1ms);
-    }
-    return true;
-  }
   bool all_end_as(DeliveryStatus status, int count) const {
     return comes_true([&] { return store.count(status) == count; });
   }
@@ -85,16 +78,14 @@ TEST_CASE("what is published is delivered, over several endpoints and loops") {
 
 TEST_CASE("what waited before the start is delivered after it") {
   const RawReceiver receiver(answer_with(kOk));
-  FakeStore& store = *new FakeStore;
-  const std::unique_ptr<FakeStore> owner(&store);
+  FakeStore store;
   const Endpoint endpoint = make_endpoint('a', receiver.url());
   store.put(endpoint);
   const SystemClock clock;
   SystemRandom random;
   store.publish(endpoint.id, clock.now());
   const auto dispatcher = start_dispatcher(two_loops(), store, clock, random, {});
-  while (store.count(DeliveryStatus::succeeded) == 0) std::this_thread::sleep_for(1ms);
-  CHECK(store.count(DeliveryStatus::succeeded) == 1);
+  CHECK(comes_true([&] { return store.count(DeliveryStatus::succeeded) == 1; }));
 }
 
 TEST_CASE("a body arrives byte for byte, signed") {
@@ -109,7 +100,7 @@ TEST_CASE("a body arrives byte for byte, signed") {
   const Endpoint endpoint = running.add('a', receiver.url());
   running.store.publish(endpoint.id, running.clock.now(), R"({"n":0.10})");
   running.dispatcher->notify({&endpoint.id, 1});
-  REQUIRE(running.comes_true([&] { return seen.load(); }));
+  REQUIRE(comes_true([&] { return seen.load(); }));
   CHECK(request.ends_with("\r\n\r\n{\"n\":0.10}"));
   const auto at = request.find("X-ScaiKey-Timestamp: ") + 21;
   const std::int64_t timestamp = std::stoll(request.substr(at));
@@ -138,25 +129,22 @@ TEST_CASE("after refresh of a paused webhook nothing is started any more") {
   });
   Running running;
   const Endpoint endpoint = running.add('a', receiver.url());
-  std::atomic<bool> stop{false};
-  std::thread publisher([&] {
-    while (!stop) {
+  const std::jthread publisher([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
       running.publish(endpoint.id);
       std::this_thread::sleep_for(100us);
     }
   });
-  REQUIRE(running.comes_true([&] { return hits > 20; }));
+  REQUIRE(comes_true([&] { return hits > 20; }));
   running.store.change(endpoint.id, [](Endpoint& e) { e.status = WebhookStatus::paused; });
   running.dispatcher->refresh(endpoint.id);
-  CHECK(running.comes_true([&] {
+  CHECK(comes_true([&] {
     return running.dispatcher->loops()[0].in_flight + running.dispatcher->loops()[1].in_flight == 0;
   }));
   const int before = hits;
   const std::size_t published = running.store.rows().size();
-  REQUIRE(running.comes_true([&] { return running.store.rows().size() > published + 20; }));
+  REQUIRE(comes_true([&] { return running.store.rows().size() > published + 20; }));
   CHECK(hits == before);
-  stop = true;
-  publisher.join();
 }
 
 TEST_CASE("a test send is one attempt, recorded when it returns") {
@@ -184,17 +172,17 @@ TEST_CASE("a test of an unknown webhook is not found") {
 
 TEST_CASE("the ninth test at once is too many") {
   std::atomic<int> waiting{0};
-  std::atomic<bool> go{false};
+  Gate gate;
   const RawReceiver receiver([&](RawConnection& connection) {
     connection.read_request();
     ++waiting;
-    while (!go) std::this_thread::sleep_for(1ms);
+    gate.wait();
     connection.write(kOk);
   });
   Running running;
   const Endpoint endpoint = running.add('a', receiver.url());
   std::atomic<int> fine{0};
-  std::vector<std::thread> testers;
+  std::vector<std::jthread> testers;
   for (int i = 0; i < 8; ++i) {
     testers.emplace_back([&] {
       const auto sent =
@@ -202,11 +190,11 @@ TEST_CASE("the ninth test at once is too many") {
       if (std::holds_alternative<AttemptResult>(sent)) ++fine;
     });
   }
-  CHECK(running.comes_true([&] { return waiting == 8; }));
+  CHECK(comes_true([&] { return waiting == 8; }));
   const auto ninth =
       running.dispatcher->send_test(endpoint.id, running.test_event(), running.context());
-  go = true;
-  for (std::thread& tester : testers) tester.join();
+  gate.open();
+  for (std::jthread& tester : testers) tester.join();
   REQUIRE(std::holds_alternative<TestFault>(ninth));
   CHECK(std::get<TestFault>(ninth) == TestFault::too_many);
   CHECK(fine == 8);
@@ -214,11 +202,11 @@ TEST_CASE("the ninth test at once is too many") {
 
 TEST_CASE("drain lets attempts under way end, records them and leaves nothing in flight") {
   std::atomic<int> waiting{0};
-  std::atomic<bool> go{false};
+  Gate gate;
   const RawReceiver receiver([&](RawConnection& connection) {
     while (connection.read_request()) {
       ++waiting;
-      while (!go) std::this_thread::sleep_for(1ms);
+      gate.wait();
       connection.write(kOk);
     }
   });
@@ -228,12 +216,12 @@ TEST_CASE("drain lets attempts under way end, records them and leaves nothing in
   running.store.put(endpoint);
   running.dispatcher->refresh(endpoint.id);
   for (int i = 0; i < 10; ++i) running.publish(endpoint.id);
-  REQUIRE(running.comes_true([&] { return waiting == 3; }));
-  std::thread drain([&] { running.dispatcher->drain(20s); });
+  REQUIRE(comes_true([&] { return waiting == 3; }));
+  std::jthread drain([&] { running.dispatcher->drain(20s); });
   // Notes and refreshes at this time neither start anything nor hang.
   running.publish(endpoint.id);
   running.dispatcher->refresh(endpoint.id);
-  go = true;
+  gate.open();
   drain.join();
   CHECK(running.store.count(DeliveryStatus::succeeded) == waiting);
   CHECK(running.store.count(DeliveryStatus::in_flight) == 0);
@@ -252,12 +240,12 @@ TEST_CASE("drain gives up at its timeout, and a test under way ends as interrupt
   Running running;
   const Endpoint endpoint = running.add('a', receiver.url());
   std::optional<ErrorKind> kind;
-  std::thread tester([&] {
+  std::jthread tester([&] {
     const auto sent =
         running.dispatcher->send_test(endpoint.id, running.test_event(), running.context());
     kind = std::get<AttemptResult>(sent).attempt.error->kind;
   });
-  CHECK(running.comes_true([&] { return reached.load(); }));
+  CHECK(comes_true([&] { return reached.load(); }));
   running.dispatcher->drain(50ms);
   tester.join();
   CHECK(kind == ErrorKind::interrupted);
@@ -270,7 +258,7 @@ TEST_CASE("a store outage delays results and loses none") {
   for (int i = 0; i < 50; ++i) running.publish(endpoint.id);
   running.store.fail_with(StoreError::Kind::full);
   const int turns = running.store.turns();
-  CHECK(running.comes_true([&] { return running.store.turns() > turns; }));
+  CHECK(comes_true([&] { return running.store.turns() > turns; }));
   running.store.fail_with(std::nullopt);
   CHECK(running.all_end_as(DeliveryStatus::succeeded, 50));
   for (const FakeStore::Row& row : running.store.rows()) CHECK(row.attempts.size() == 1);
@@ -285,7 +273,7 @@ TEST_CASE("a broken store is reported once") {
     running.publish(a.id);
     running.publish(b.id);
   }
-  CHECK(running.comes_true([&] { return running.broken == 1; }));
+  CHECK(comes_true([&] { return running.broken == 1; }));
   running.dispatcher->drain(100ms);
   CHECK(running.broken == 1);
 }
@@ -297,7 +285,7 @@ TEST_CASE("an address that is not allowed fails the attempt and is named") {
   Running running(options);
   const Endpoint endpoint = running.add('a', receiver.url());
   const DeliveryId id = running.publish(endpoint.id);
-  REQUIRE(running.comes_true([&] { return !running.store.row(id).attempts.empty(); }));
+  REQUIRE(comes_true([&] { return !running.store.row(id).attempts.empty(); }));
   CHECK(running.store.row(id).attempts[0].error->kind == ErrorKind::blocked_address);
   CHECK(receiver.connections() == 0);
 }
@@ -321,26 +309,26 @@ TEST_CASE("refused literals are named before anything is sent") {
 
 TEST_CASE("a test whose result the store cannot take does not stay in flight") {
   std::atomic<bool> reached{false};
-  std::atomic<bool> go{false};
+  Gate gate;
   const RawReceiver receiver([&](RawConnection& connection) {
     connection.read_request();
     reached = true;
-    while (!go) std::this_thread::sleep_for(1ms);
+    gate.wait();
     connection.write(kOk);
   });
   Running running;
   const Endpoint endpoint = running.add('a', receiver.url());
   std::atomic<bool> failed{false};
-  std::thread tester([&] {
+  std::jthread tester([&] {
     try {
       running.dispatcher->send_test(endpoint.id, running.test_event(), running.context());
     } catch (const StoreError&) {
       failed = true;
     }
   });
-  CHECK(running.comes_true([&] { return reached.load(); }));
+  CHECK(comes_true([&] { return reached.load(); }));
   running.store.fail_with(StoreError::Kind::full);
-  go = true;
+  gate.open();
   tester.join();
   CHECK(failed);
   running.store.fail_with(std::nullopt);

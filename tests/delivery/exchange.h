@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "delivery/curl_sender.h"
+#include "support/patience.h"
 
 namespace webhookd {
 
@@ -38,7 +39,7 @@ class Exchange {
 
   std::vector<SendResult> finish(std::size_t count = 1) {
     std::vector<SendResult> all;
-    const Monotonic deadline = clock_.monotonic() + 20s;
+    const Monotonic deadline = clock_.monotonic() + kPatience;
     while (all.size() < count && clock_.monotonic() < deadline) {
       for (SendResult& result : sender_->wait(1s)) all.push_back(std::move(result));
     }

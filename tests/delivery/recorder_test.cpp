@@ -5,6 +5,7 @@
 #include <future>
 
 #include "delivery/fake_store.h"
+#include "delivery/waiting.h"
 
 namespace webhookd {
 
@@ -28,7 +29,7 @@ struct Listener {
   }
   TurnAnswer wait() {
     auto answer = first.get_future();
-    REQUIRE(answer.wait_for(10s) == std::future_status::ready);
+    REQUIRE(answer.wait_for(kPatience) == std::future_status::ready);
     return answer.get();
   }
 };
@@ -67,7 +68,7 @@ TEST_CASE("a store that is full is asked again until it takes the turn") {
   Listener listener;
   Recorder recorder(store, clock, listener.on_answer(), listener.on_broken());
   recorder.submit(claim_turn(endpoint.id));
-  while (store.turns() == 0) std::this_thread::yield();
+  REQUIRE(comes_true([&] { return store.turns() > 0; }));
   recorder.submit(claim_turn(endpoint.id));
   store.fail_with(std::nullopt);
   const TurnAnswer answer = listener.wait();
@@ -83,7 +84,7 @@ TEST_CASE("a broken store is reported once and not asked again") {
   auto broken = listener.broken.get_future();
   Recorder recorder(store, clock, listener.on_answer(), listener.on_broken());
   recorder.submit(claim_turn({"whk_a"}));
-  REQUIRE(broken.wait_for(10s) == std::future_status::ready);
+  REQUIRE(broken.wait_for(kPatience) == std::future_status::ready);
   recorder.submit(claim_turn({"whk_a"}));
   recorder.stop();
   CHECK(store.turns() == 1);
@@ -97,7 +98,7 @@ TEST_CASE("a recorder ends while its store is unavailable") {
   Listener listener;
   Recorder recorder(store, clock, listener.on_answer(), listener.on_broken());
   recorder.submit(claim_turn({"whk_a"}));
-  while (store.turns() == 0) std::this_thread::yield();
+  REQUIRE(comes_true([&] { return store.turns() > 0; }));
   recorder.stop();
   CHECK(listener.answers == 0);
 }
@@ -130,7 +131,7 @@ TEST_CASE("a fault of ours is reported, not the end of the process") {
       listener.on_broken());
   auto broken = listener.broken.get_future();
   recorder.submit({});
-  REQUIRE(broken.wait_for(10s) == std::future_status::ready);
+  REQUIRE(broken.wait_for(kPatience) == std::future_status::ready);
   CHECK(broken.get() == "a bug");
 }
 
