@@ -5,7 +5,7 @@ import socket
 import tempfile
 import unittest
 
-from daemon import Daemon, run_webhookd
+from daemon import run_webhookd
 
 
 class StartupTest(unittest.TestCase):
@@ -228,16 +228,6 @@ class StartupTest(unittest.TestCase):
         self.assertEqual((0, ""), (version.code, version.err))
         self.assertRegex(version.out, r"^webhookd \d+\.\d+\.\d+\n$")
         self.assertIn("--state-dir", run_webhookd("--help", home=self.home).out)
-
-    def test_flag_beats_environment_beats_file(self):
-        path = self.config('retry_schedule = [1, 2, 3]\nuser_agent = "File/1"\nloops = 1\n')
-        daemon = Daemon("--config", path, "--retry-schedule", "1,1")
-        self.addCleanup(daemon.close)
-        daemon.start()
-        made = daemon.api.create("http://127.0.0.1:9/", ["user.created"], name="n")
-        daemon.api.update(made["id"], status="paused")
-        daemon.api.publish()
-        self.assertEqual(3, daemon.wait_deliveries(made["id"], 1)[0]["max_attempts"])
 
 
 if __name__ == "__main__":

@@ -182,7 +182,7 @@ class StringsTest(RefusalTest):
                     self.assertIn(answer.status, (400, 422), (path, name, bad, answer))
                     answer.body.decode()  # what is echoed is UTF-8
 
-    def test_control_characters_in_a_header_are_400_and_a_request_id_is_echoed_when_it_is_sane(self):
+    def test_control_characters_in_a_header_are_400_and_only_a_sane_request_id_is_echoed(self):
         for value, status in (
             (b"\x00", b"400"),
             (b"a\x00b", b"400"),
