@@ -16,6 +16,7 @@ import tokens
 from api_client import BASE, ApiClient
 from daemon import Daemon, run_webhookd
 from e2e import DaemonTest
+from polling import PATIENCE
 
 HOOK = {"url": "http://127.0.0.1:9/", "events": ["user.*"]}
 
@@ -36,7 +37,8 @@ def ask_as_nobody(path):
     command = [sys.executable, "-c", ASK, str(path)]
     if os.geteuid() == 0:
         command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", *command]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30).stdout.strip()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30 * PATIENCE)
+    return done.stdout.strip()
 
 
 class UnixSocketTest(DaemonTest):

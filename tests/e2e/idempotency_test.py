@@ -5,6 +5,7 @@ import unittest
 
 from api_client import ApiClient
 from e2e import DaemonTest
+from polling import PATIENCE
 
 EVENTS = "/api/v1/events"
 
@@ -91,7 +92,7 @@ class IdempotencyTest(DaemonTest):
         def send():
             api = ApiClient(self.daemon.socket)
             api.request("GET", "/healthz")  # the connection is open before all start together
-            barrier.wait(10)
+            barrier.wait(10 * PATIENCE)
             answers.append(self.publish("evt_race", api))
             api.close()
 
@@ -99,7 +100,7 @@ class IdempotencyTest(DaemonTest):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(30 * PATIENCE)
         self.assertEqual([200] * 11 + [202], sorted(a.status for a in answers))
         self.assertEqual({1}, {a.json()["deliveries"] for a in answers})
         self.delivered(path)

@@ -136,7 +136,7 @@ class PagesTest(unittest.TestCase):
                 ["mandoc", "-T", "lint", "-W", "warning", MAN / name],
                 capture_output=True,
                 text=True,
-                timeout=30,
+                timeout=30 * PATIENCE,
             )
             self.assertEqual((0, "", ""), (done.returncode, done.stdout, done.stderr))
 

@@ -11,10 +11,12 @@ EVENT = {"event_type": "user.created", "data": {}}
 
 
 class RawRequestsTest(RefusalTest):
-    def doors(self):
-        """Each with the header that lets a super_admin in."""
-        token = f"Authorization: Bearer {self.api.token(role='super_admin')}\r\n".encode()
-        return ((self.daemon.socket, b""), (self.daemon.tcp, token))
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        token = f"Authorization: Bearer {cls.api.token(role='super_admin')}\r\n".encode()
+        # Each door with the header that lets a super_admin in.
+        cls.doors = ((cls.daemon.socket, b""), (cls.daemon.tcp, token))
 
     def raw(self, head, body=b"", door=None):
         """The status for a request written by hand; the connection is closed after it."""
@@ -25,7 +27,7 @@ class RawRequestsTest(RefusalTest):
         sized = b"Content-Length: %d" % len(two_mib)
         chunk = b"%x\r\n" % len(two_mib) + two_mib + b"\r\n0\r\n\r\n"
         one = f"{BASE}/{self.watching['id']}"
-        for door, token in self.doors():
+        for door, token in self.doors:
             for line in (
                 "POST /api/v1/events",
                 f"POST {BASE}/",
@@ -47,7 +49,7 @@ class RawRequestsTest(RefusalTest):
 
     def test_too_many_or_too_long_headers_are_431_and_a_long_line_414_at_both_doors(self):
         many = b"".join(b"\r\nX-%d: 1" % n for n in range(10_000))
-        for door, _ in self.doors():
+        for door, _ in self.doors:
             get = b"GET /healthz HTTP/1.1\r\nHost: x"
             self.assertEqual(431, self.raw(get + many, door=door))
             self.assertEqual(431, self.raw(get + b"\r\nX-A: " + b"a" * (4 << 20), door=door))

@@ -40,7 +40,7 @@ def end_group(process):
         pass
     except AssertionError:
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait(10)
+    process.wait(10 * PATIENCE)
 
 
 class ReadmeTourTest(unittest.TestCase):

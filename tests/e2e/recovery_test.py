@@ -7,7 +7,7 @@ import unittest
 
 from daemon import Daemon, run_webhookd
 from e2e import DaemonTest
-from polling import eventually
+from polling import PATIENCE, eventually
 from receiver import Reply
 
 
@@ -76,7 +76,7 @@ class RecoveryTest(DaemonTest):
         caller.start()
         self.delivered(path)
         self.restart_killed()
-        caller.join(10)
+        caller.join(10 * PATIENCE)
         self.assertEqual("failed", self.only_delivery(webhook)["status"])
         self.assertEqual("interrupted", self.only_delivery(webhook)["error"]["kind"])
         self.assertTrue(self.api.test(webhook["id"])["success"])

@@ -6,7 +6,7 @@ import unittest
 
 from api_client import BASE
 from e2e import DaemonTest
-from polling import eventually
+from polling import PATIENCE, eventually
 from receiver import Reply
 
 
@@ -137,7 +137,7 @@ class TestSendTest(DaemonTest):
             self.assert_detail(door.request("POST", f"{BASE}/{webhook['id']}/test"), 429)
         gate.set()
         for thread in threads:
-            thread.join(30)
+            thread.join(30 * PATIENCE)
         self.assertEqual([200] * 8, [r.status for r in results])
         self.assertTrue(all(r.json()["success"] for r in results))
         self.assertTrue(
