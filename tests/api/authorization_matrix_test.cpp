@@ -38,10 +38,12 @@ std::vector<std::string> state_of(ApiFixture& api, const Thing& thing) {
   return state;
 }
 
-bool changes_thing(const Row& row) { return row.method != "GET" && row.names == Names::by_path; }
+bool changes_thing(const RouteRow& row) {
+  return row.method != "GET" && row.names == NamedBy::by_path;
+}
 
 // One cell: the status, and that what is refused has changed nothing. Whether it was granted.
-bool check_cell(ApiFixture& api, const Asking& asking, const Row& row, const Thing& thing,
+bool check_cell(ApiFixture& api, const Asking& asking, const RouteRow& row, const Thing& thing,
                 Naming naming, int expected) {
   if (row.pattern.find("{event_type}") != std::string::npos) {
     api.send("POST", "/api/v1/admin/event-types", R"({"event_type":"order.removable"})");
@@ -64,7 +66,7 @@ void check_matrix(const std::string& name, const Binding& binding, Naming naming
   api.dispatcher.test_result = sent;
   Thing thing = make_thing(api, name, binding);
   for (const Asking& asking : all_asking(api)) {
-    for (const Row& row : rows()) {
+    for (const RouteRow& row : rows()) {
       const int expected = expected_status(asking, row, thing, naming);
       const bool granted = check_cell(api, asking, row, thing, naming, expected);
       if (granted && changes_thing(row)) thing = make_thing(api, name, binding);
@@ -80,7 +82,7 @@ TEST_CASE("every route has a row in the matrix") {
     routes.emplace(std::string(route.method), std::string(route.pattern));
   }
   std::set<std::pair<std::string, std::string>> covered;
-  for (const Row& row : rows()) covered.emplace(row.method, row.pattern);
+  for (const RouteRow& row : rows()) covered.emplace(row.method, row.pattern);
   CHECK(routes == covered);
 }
 
@@ -98,7 +100,7 @@ TEST_CASE("a delivery is found under its own webhook alone") {
   Thing mixed = make_thing(api, "a foreign delivery under an own webhook", kOwn);
   mixed.delivery = make_thing(api, "foreign", kForeign).delivery;
   for (const Asking& asking : all_asking(api)) {
-    for (const Row& row : rows()) {
+    for (const RouteRow& row : rows()) {
       if (row.pattern.find("{webhook_id}/deliveries/{delivery_id}") == std::string::npos) continue;
       const int by_webhook = expected_status(asking, row, mixed, Naming::silent);
       check_cell(api, asking, row, mixed, Naming::silent, by_webhook == row.ok ? 404 : by_webhook);

@@ -118,7 +118,7 @@ void replace(std::string& text, const std::string& from, const std::string& to) 
   if (at != std::string::npos) text.replace(at, from.size(), to);
 }
 
-std::string path_of(const Row& row, const Thing& thing) {
+std::string path_of(const RouteRow& row, const Thing& thing) {
   std::string path = row.pattern;
   replace(path, "{webhook_id}", thing.webhook);
   replace(path, "{delivery_id}", thing.delivery);
@@ -194,42 +194,42 @@ Thing make_thing(ApiFixture& api, std::string name, const Binding& binding) {
   return thing;
 }
 
-std::vector<Row> rows() {
+std::vector<RouteRow> rows() {
   const std::string one = kWebhooks + "/{webhook_id}";
   const std::string delivery = one + "/deliveries/{delivery_id}";
   const Json event = {{"event_type", "user.created"}, {"data", Json::object()}};
   const Json type = {{"event_type", "order.paid"}};
   return {
-      {"GET", kWebhooks, Access::read, Names::by_query, 200},
-      {"POST", kWebhooks, Access::write, Names::by_body, 201, webhook_body()},
-      {"GET", one, Access::read, Names::by_path, 200},
-      {"PATCH", one, Access::write, Names::by_path, 200, {{"description", "new"}}},
-      {"DELETE", one, Access::write, Names::by_path, 204},
-      {"POST", one + "/rotate-secret", Access::write, Names::by_path, 200},
-      {"POST", "/api/v1/events", Access::publish, Names::by_body, 202, event},
-      {"GET", "/api/v1/admin/events/{event_id}", Access::read, Names::by_path, 200},
-      {"GET", kWebhooks + "/events", Access::read, Names::nothing, 200},
-      {"POST", "/api/v1/admin/event-types", Access::super_write, Names::nothing, 201, type},
-      {"DELETE", "/api/v1/admin/event-types/{event_type}", Access::super_write, Names::nothing,
+      {"GET", kWebhooks, Access::read, NamedBy::by_query, 200},
+      {"POST", kWebhooks, Access::write, NamedBy::by_body, 201, webhook_body()},
+      {"GET", one, Access::read, NamedBy::by_path, 200},
+      {"PATCH", one, Access::write, NamedBy::by_path, 200, {{"description", "new"}}},
+      {"DELETE", one, Access::write, NamedBy::by_path, 204},
+      {"POST", one + "/rotate-secret", Access::write, NamedBy::by_path, 200},
+      {"POST", "/api/v1/events", Access::publish, NamedBy::by_body, 202, event},
+      {"GET", "/api/v1/admin/events/{event_id}", Access::read, NamedBy::by_path, 200},
+      {"GET", kWebhooks + "/events", Access::read, NamedBy::nothing, 200},
+      {"POST", "/api/v1/admin/event-types", Access::super_write, NamedBy::nothing, 201, type},
+      {"DELETE", "/api/v1/admin/event-types/{event_type}", Access::super_write, NamedBy::nothing,
        204},
-      {"GET", one + "/deliveries", Access::read, Names::by_path, 200},
-      {"GET", delivery, Access::read, Names::by_path, 200},
-      {"POST", delivery + "/retry", Access::write, Names::by_path, 200},
-      {"POST", delivery + "/cancel", Access::write, Names::by_path, 200},
-      {"GET", "/api/v1/admin/deliveries", Access::read, Names::by_query, 200},
-      {"GET", "/api/v1/admin/deliveries/{delivery_id}", Access::read, Names::by_path, 200},
-      {"POST", one + "/test", Access::write, Names::by_path, 200},
-      {"GET", one + "/stats", Access::read, Names::by_path, 200},
-      {"GET", "/api/v1/admin/status", Access::super_read, Names::nothing, 200},
-      {"GET", "/api/v1/admin/audit", Access::super_read, Names::nothing, 200},
-      {"POST", "/api/v1/admin/tokens", Access::super_write, Names::nothing, 200},
-      {"GET", "/healthz", Access::open, Names::nothing, 200},
-      {"GET", "/readyz", Access::open, Names::nothing, 200},
-      {"GET", "/api/v1/version", Access::authenticated, Names::nothing, 200},
+      {"GET", one + "/deliveries", Access::read, NamedBy::by_path, 200},
+      {"GET", delivery, Access::read, NamedBy::by_path, 200},
+      {"POST", delivery + "/retry", Access::write, NamedBy::by_path, 200},
+      {"POST", delivery + "/cancel", Access::write, NamedBy::by_path, 200},
+      {"GET", "/api/v1/admin/deliveries", Access::read, NamedBy::by_query, 200},
+      {"GET", "/api/v1/admin/deliveries/{delivery_id}", Access::read, NamedBy::by_path, 200},
+      {"POST", one + "/test", Access::write, NamedBy::by_path, 200},
+      {"GET", one + "/stats", Access::read, NamedBy::by_path, 200},
+      {"GET", "/api/v1/admin/status", Access::super_read, NamedBy::nothing, 200},
+      {"GET", "/api/v1/admin/audit", Access::super_read, NamedBy::nothing, 200},
+      {"POST", "/api/v1/admin/tokens", Access::super_write, NamedBy::nothing, 200},
+      {"GET", "/healthz", Access::open, NamedBy::nothing, 200},
+      {"GET", "/readyz", Access::open, NamedBy::nothing, 200},
+      {"GET", "/api/v1/version", Access::authenticated, NamedBy::nothing, 200},
   };
 }
 
-int expected_status(const Asking& asking, const Row& row, const Thing& thing, Naming naming) {
+int expected_status(const Asking& asking, const RouteRow& row, const Thing& thing, Naming naming) {
   if (row.access == Access::open) return row.ok;
   if (asking.reach == Reach::nobody) return 401;
   if (asking.reach == Reach::without_rights || !is_granted(asking, row.access)) return 403;
@@ -238,34 +238,34 @@ int expected_status(const Asking& asking, const Row& row, const Thing& thing, Na
   const bool has_tenant = binding.tenant_id.has_value();
   const bool has_partner = binding.partner_id.has_value();
   switch (row.names) {
-    case Names::nothing:
+    case NamedBy::nothing:
       return row.ok;
-    case Names::by_path:
+    case NamedBy::by_path:
       return sees(asking, binding) ? row.ok : 404;
-    case Names::by_query:
+    case NamedBy::by_query:
       if (naming == Naming::silent) return row.ok;
       return (!has_tenant || may_name_tenant(asking, binding)) &&
                      (!has_partner || may_name_partner(asking, binding))
                  ? row.ok
                  : 403;
-    case Names::by_body:
+    case NamedBy::by_body:
       if (naming == Naming::silent) return row.ok;
       return may_name_tenant(asking, binding) && may_name_partner(asking, binding) ? row.ok : 403;
   }
   return 0;
 }
 
-Reply ask(ApiFixture& api, const Asking& asking, const Row& row, const Thing& thing,
+Reply ask(ApiFixture& api, const Asking& asking, const RouteRow& row, const Thing& thing,
           Naming naming) {
   static int serial = 0;
   Json body = row.body;
   std::string path = path_of(row, thing);
-  if (naming == Naming::named && row.names == Names::by_query) {
+  if (naming == Naming::named && row.names == NamedBy::by_query) {
     path += "?per_page=1";
     if (thing.binding.tenant_id) path += "&tenant_id=" + *thing.binding.tenant_id;
     if (thing.binding.partner_id) path += "&partner_id=" + *thing.binding.partner_id;
   }
-  if (naming == Naming::named && row.names == Names::by_body) {
+  if (naming == Naming::named && row.names == NamedBy::by_body) {
     body.update(binding_json(thing.binding));
   }
   if (row.ok == 201 && body.contains("url")) body["name"] = "made " + std::to_string(++serial);

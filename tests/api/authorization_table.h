@@ -39,24 +39,25 @@ struct Thing {
 Thing make_thing(ApiFixture& api, std::string name, const Binding& binding);
 
 // How a route tells whose thing is meant.
-enum class Names { nothing, by_path, by_query, by_body };
+enum class NamedBy { nothing, by_path, by_query, by_body };
 
-struct Row {
+struct RouteRow {
   std::string method;
   std::string pattern;
   Access access;
-  Names names;
+  NamedBy names;
   int ok;
   Json body = nullptr;
 };
 
-std::vector<Row> rows();
+std::vector<RouteRow> rows();
 
 // Whether a request whose query or body can name the thing does so.
 enum class Naming { silent, named };
 
-int expected_status(const Asking& asking, const Row& row, const Thing& thing, Naming naming);
+int expected_status(const Asking& asking, const RouteRow& row, const Thing& thing, Naming naming);
 
-Reply ask(ApiFixture& api, const Asking& asking, const Row& row, const Thing& thing, Naming naming);
+Reply ask(ApiFixture& api, const Asking& asking, const RouteRow& row, const Thing& thing,
+          Naming naming);
 
 }  // namespace webhookd

@@ -97,7 +97,7 @@ TroubledStore& put_in_trouble(ApiFixture& api) {
   return store;
 }
 
-bool needs_store(const Row& row) {
+bool needs_store(const RouteRow& row) {
   return row.pattern != "/healthz" && row.pattern != "/api/v1/version";
 }
 
@@ -111,7 +111,7 @@ TEST_CASE("while the store is in trouble every route that needs it answers 503 a
   for (const auto kind :
        {StoreError::Kind::full, StoreError::Kind::unavailable, StoreError::Kind::broken}) {
     store.trouble = kind;
-    for (const Row& row : rows()) {
+    for (const RouteRow& row : rows()) {
       INFO(row.method << " " << row.pattern);
       const Reply reply = ask(api, local_root, row, thing, Naming::silent);
       INFO(reply.response.body);
