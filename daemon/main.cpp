@@ -46,8 +46,9 @@ void set_up_process() {
     files.rlim_cur = files.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &files);
   }
-  // An arena for every thread of the pools would keep much more memory than is in use.
-  ::mallopt(M_ARENA_MAX, 4);
+  // An arena for every thread of the pools would keep much more memory than is in use; too few, and
+  // the threads wait for each other.
+  ::mallopt(M_ARENA_MAX, 16);
 }
 
 // How many this process may have. Half is for deliveries and an eighth for each door, so that

@@ -1,9 +1,12 @@
 #include "shared/encoding.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 
+#include <array>
+#include <memory>
 #include <stdexcept>
 
 namespace webhookd {
@@ -117,6 +120,31 @@ bool is_invisible(std::uint32_t code) {
          (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF;
 }
 
+// OpenSSL looks an algorithm up by its name in every call that is not given one, under locks.
+struct FreeDigest {
+  void operator()(EVP_MD* kind) const { EVP_MD_free(kind); }
+};
+struct FreeMacContext {
+  void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
+};
+
+const unsigned char* bytes_of(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+std::unique_ptr<EVP_MAC_CTX, FreeMacContext> new_hmac_context() {
+  EVP_MAC* const hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+  std::unique_ptr<EVP_MAC_CTX, FreeMacContext> context(EVP_MAC_CTX_new(hmac));
+  EVP_MAC_free(hmac);  // the context holds it
+  std::string digest = "SHA256";
+  const std::array parameters{
+      OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest.data(), 0),
+      OSSL_PARAM_construct_end()};
+  if (!context || EVP_MAC_CTX_set_params(context.get(), parameters.data()) != 1) {
+    throw std::runtime_error("HMAC-SHA-256 is not there");
+  }
+  return context;
+}
 }  // namespace
 
 std::string base64_encode(std::string_view bytes) {
@@ -161,20 +189,22 @@ std::optional<std::string> hex_decode(std::string_view text) {
 }
 
 std::string sha256(std::string_view bytes) {
+  static const std::unique_ptr<EVP_MD, FreeDigest> kind(EVP_MD_fetch(nullptr, "SHA256", nullptr));
   std::array<unsigned char, 32> digest{};
-  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) != 1) {
+  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, kind.get(), nullptr) != 1) {
     throw std::runtime_error("SHA-256 failed");
   }
   return {digest.begin(), digest.end()};
 }
 
 std::string hmac_sha256(std::string_view key, std::string_view message) {
+  thread_local const std::unique_ptr<EVP_MAC_CTX, FreeMacContext> context = new_hmac_context();
   std::array<unsigned char, 32> digest{};
+  std::size_t size = 0;
   // A null key means "the key of last time" to OpenSSL.
-  const char* key_bytes = key.empty() ? "" : key.data();
-  if (HMAC(EVP_sha256(), key_bytes, static_cast<int>(key.size()),
-           reinterpret_cast<const unsigned char*>(message.data()), message.size(), digest.data(),
-           nullptr) == nullptr) {
+  if (EVP_MAC_init(context.get(), bytes_of(key.empty() ? "" : key), key.size(), nullptr) != 1 ||
+      EVP_MAC_update(context.get(), bytes_of(message), message.size()) != 1 ||
+      EVP_MAC_final(context.get(), digest.data(), &size, digest.size()) != 1) {
     throw std::runtime_error("HMAC-SHA-256 failed");
   }
   return {digest.begin(), digest.end()};

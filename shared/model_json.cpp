@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
+#include "shared/canonical_json.h"
 #include "shared/encoding.h"
 
 namespace webhookd {
@@ -334,12 +335,15 @@ Json page_json(std::vector<Json> items, const PageInfo& info) {
   return out;
 }
 
+// Twice for every attempt, so without a tree of values in between.
 std::string headers_to_text(const Headers& headers) {
-  Json list = Json::array();
+  std::string text = "[";
   for (const auto& [name, value] : headers) {
-    list.push_back(Json::array({replace_invalid_utf8(name), replace_invalid_utf8(value)}));
+    if (text.size() > 1) text += ',';
+    text += '[' + canonical_string(replace_invalid_utf8(name));
+    text += ',' + canonical_string(replace_invalid_utf8(value)) + ']';
   }
-  return list.dump();
+  return text + ']';
 }
 
 Headers headers_from_text(std::string_view text) {

@@ -372,7 +372,7 @@ TEST_CASE("headers are kept as text in their order, duplicates included") {
   CHECK(headers_to_text(headers) == R"([["B","1"],["A","\"quoted\""],["B","2"]])");
   CHECK(headers_from_text(headers_to_text(headers)) == headers);
   CHECK(headers_from_text("[]").empty());
-  CHECK(headers_to_text({{"A", "\xFF"}}) == "[[\"A\",\"" + kReplaced + "\"]]");
+  CHECK(headers_from_text(headers_to_text({{"A", "\xFF"}})) == Headers{{"A", kReplaced}});
 }
 
 TEST_CASE("a text that holds no headers is refused") {
