@@ -42,7 +42,7 @@ bool is_loopback(const TcpAddress& address) {
 }  // namespace
 
 TcpAddress parse_listen(const std::string& text, Plaintext plaintext) {
-  const TcpAddress address = address_of(text);
+  TcpAddress address = address_of(text);
   if (!is_loopback(address) && plaintext == Plaintext::on_loopback) {
     throw std::runtime_error(fmt::format(
         "{} is not a loopback address: use --allow-plaintext behind a TLS proxy", text));

@@ -192,7 +192,7 @@ class PrivateDirectory {
   std::string socket() const { return (path_ / "s").string(); }
   // The same socket, for bind().
   std::string socket_to_bind() const {
-    const std::string path = socket();
+    std::string path = socket();
     if (path.size() <= kMaxSocketPath) return path;
     return fmt::format("/proc/self/fd/{}/s", directory_.get());
   }
