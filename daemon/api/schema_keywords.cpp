@@ -143,6 +143,25 @@ void take_over(nlohmann::json& schema) {
   schema.erase("multipleOf");
 }
 
+// Drafts up to 7 have a hyphen in place of the slash.
+bool asks_for_later_draft(const nlohmann::json& schema) {
+  const auto draft = schema.find("$schema");
+  return draft != schema.end() && draft->is_string() &&
+         draft->get_ref<const std::string&>().find("json-schema.org/draft/") != std::string::npos;
+}
+
+// Up to draft 7 what stands beside "$ref" is passed over; later drafts enforce it.
+std::optional<std::string> assertion_beside_reference(const nlohmann::json& schema) {
+  constexpr std::array<std::string_view, 11> kHarmless{
+      "$ref",  "$schema",     "$id",     "$comment",   "$defs",   "definitions",
+      "title", "description", "default", "deprecated", "examples"};
+  if (!schema.contains("$ref")) return std::nullopt;
+  for (const auto& [name, value] : schema.items()) {
+    if (std::ranges::count(kHarmless, name) == 0) return name + " beside $ref";
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 void take_over_keywords(nlohmann::json& schema) { each_schema<nlohmann::json>(schema, take_over); }
@@ -157,21 +176,17 @@ std::optional<std::string> unenforced_keyword(const nlohmann::json& schema) {
   constexpr std::array kLater{"dependentRequired", "dependentSchemas", "unevaluatedProperties",
                               "unevaluatedItems",  "prefixItems",      "minContains",
                               "maxContains",       "$recursiveRef",    "$dynamicRef"};
+  bool later_draft = false;
   std::optional<std::string> found;
+  std::optional<std::string> beside_reference;
   each_schema<const nlohmann::json>(schema, [&](const nlohmann::json& node) {
+    later_draft = later_draft || asks_for_later_draft(node);
     for (const char* keyword : kLater) {
       if (node.contains(keyword)) found = keyword;
     }
-    // Drafts up to 7 have a hyphen in place of the slash. Later ones mean other things by the same
-    // keywords, by what stands beside "$ref" for one.
-    const auto draft = node.find("$schema");
-    if (draft != node.end() && draft->is_string() &&
-        draft->template get_ref<const std::string&>().find("json-schema.org/draft/") !=
-            std::string::npos) {
-      found = "$schema";
-    }
+    if (!beside_reference) beside_reference = assertion_beside_reference(node);
   });
-  return found;
+  return !found && later_draft ? beside_reference : found;
 }
 
 }  // namespace webhookd

@@ -20,7 +20,8 @@ void take_over_keywords(nlohmann::json& schema);
 // The checks that take_over_keywords() leads to.
 void add_taken_over_keywords(valijson::SchemaParser& parser);
 
-// A keyword of a later draft than 7, or a "$schema" that asks for one: it would not be enforced.
+// A keyword of a later draft than 7, or one that only later drafts enforce beside "$ref" in a
+// schema that asks for them: it would not be enforced.
 std::optional<std::string> unenforced_keyword(const nlohmann::json& schema);
 
 }  // namespace webhookd
