@@ -11,9 +11,12 @@
 
 #include "api/errors.h"
 #include "api/token_key.h"
+#include "shared/encoding.h"
 
 namespace webhookd {
 namespace {
+
+constexpr std::size_t kMostKnown = 1024;
 
 [[noreturn]] void refuse(const std::string& detail, std::string_view challenge) {
   throw ApiError(401, detail, {{"WWW-Authenticate", std::string(challenge)}});
@@ -84,23 +87,59 @@ Principal Authenticator::authenticate(const HttpRequest& request) {
 Principal Authenticator::by_token(std::string_view authorization) {
   const auto token = bearer_token(authorization);
   if (!token) refuse("A Bearer token is needed", "Bearer");
+  // Not the token itself: how long a look-up takes must tell nothing of one.
+  const std::string fingerprint = sha256(*token);
+  if (const auto known = recall(fingerprint)) return principal_of(known->claims);
+  Known verified = verify(*token);
+  Principal principal = principal_of(verified.claims);
+  remember(fingerprint, std::move(verified));
+  return principal;
+}
+
+Authenticator::Known Authenticator::verify(std::string_view token) {
+  Known known;
+  known.since = clock_.now();
+  known.kid = kid_of(token);
   std::variant<Claims, JwtFault> verified = JwtFault{"No key fits the token"};
   // The daemon's own tokens name its own key, and need not satisfy what is asked of others'.
-  const std::optional<std::string> kid = kid_of(*token);
-  if (kid == kOwnKeyId) {
-    verified = verify_jwt(*token, own_key_, {std::string(kOwnIssuer), std::nullopt}, clock_.now());
+  if (known.kid == kOwnKeyId) {
+    verified = verify_jwt(token, own_key_, {std::string(kOwnIssuer), std::nullopt}, known.since);
   }
   if (std::holds_alternative<JwtFault>(verified) && key_set_) {
-    const KeySet::Keys keys = key_set_->keys_for(kid, clock_.monotonic());
-    auto by_set = verify_jwt(*token, *keys, rules_, clock_.now());
-    if (std::holds_alternative<Claims>(by_set) || kid != kOwnKeyId) {
+    known.keys = key_set_->keys_for(known.kid, clock_.monotonic());
+    auto by_set = verify_jwt(token, *known.keys, rules_, known.since);
+    if (std::holds_alternative<Claims>(by_set) || known.kid != kOwnKeyId) {
       verified = std::move(by_set);
     }
   }
   if (const auto* fault = std::get_if<JwtFault>(&verified)) {
     refuse(fault->reason, R"(Bearer error="invalid_token")");
   }
-  return principal_of(std::get<Claims>(verified));
+  known.claims = std::get<Claims>(std::move(verified));
+  return known;
+}
+
+// Null also when its time is over, the clock was set back, or the keys are others now.
+std::shared_ptr<const Authenticator::Known> Authenticator::recall(const std::string& fingerprint) {
+  std::shared_ptr<const Known> known;
+  {
+    const std::lock_guard lock(known_mutex_);
+    const auto found = known_.find(fingerprint);
+    if (found == known_.end()) return nullptr;
+    known = found->second;
+  }
+  const Timestamp now = clock_.now();
+  if (now < known->since || now >= known->claims.valid_until) return nullptr;
+  if (known->keys && key_set_->keys_for(known->kid, clock_.monotonic()) != known->keys) {
+    return nullptr;
+  }
+  return known;
+}
+
+void Authenticator::remember(const std::string& fingerprint, Known known) {
+  const std::lock_guard lock(known_mutex_);
+  if (known_.size() >= kMostKnown) known_.clear();
+  known_[fingerprint] = std::make_shared<const Known>(std::move(known));
 }
 
 std::string Authenticator::mint(std::string_view claims) const {

@@ -3,9 +3,11 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 
 #include "api/api.h"
 #include "api/http.h"
@@ -37,8 +39,19 @@ class Authenticator {
   std::optional<gid_t> admin_group() const { return admin_group_; }
 
  private:
+  // A token that was verified, and with what: while that holds it need not be verified again.
+  struct Known {
+    Claims claims;
+    Timestamp since;
+    std::optional<std::string> kid;
+    KeySet::Keys keys;  // null: the daemon's own key
+  };
+
   bool is_administrator(const PeerCredentials& peer) const;
   Principal by_token(std::string_view authorization);
+  Known verify(std::string_view token);
+  std::shared_ptr<const Known> recall(const std::string& fingerprint);
+  void remember(const std::string& fingerprint, Known known);
 
   const Clock& clock_;
   const JwtRules rules_;
@@ -46,6 +59,10 @@ class Authenticator {
   const std::string own_secret_;
   const std::vector<VerificationKey> own_key_;
   std::unique_ptr<KeySet> key_set_;  // null: own tokens only
+
+  std::mutex known_mutex_;
+  // By the token's SHA-256. Guarded by known_mutex_.
+  std::unordered_map<std::string, std::shared_ptr<const Known>> known_;
 };
 
 }  // namespace webhookd

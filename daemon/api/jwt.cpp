@@ -101,6 +101,13 @@ std::optional<double> date_claim(const AnyJson& payload, const char* name) {
   return found->get<double>();
 }
 
+// Rounded down; what is far away is as far as a year has four digits.
+Timestamp valid_until(const AnyJson& payload) {
+  constexpr double kLatest = 253'402'300'799.0;
+  const double expires = std::min(date_claim(payload, "exp").value_or(0), kLatest);
+  return from_unix_millis(static_cast<std::int64_t>(std::floor(expires * 1000.0))) + kJwtLeeway;
+}
+
 std::optional<JwtFault> time_fault(const AnyJson& payload, Timestamp now) {
   const double seconds = static_cast<double>(unix_millis(now)) / 1000.0;
   const auto leeway = static_cast<double>(kJwtLeeway.count());
@@ -168,7 +175,9 @@ std::variant<Claims, JwtFault> verify_jwt(std::string_view token,
   const auto payload = parse_object(parts->payload);
   if (!payload) return malformed;
   if (auto fault = claim_fault(*payload, rules, now)) return std::move(*fault);
-  return claims_of(*payload);
+  Claims claims = claims_of(*payload);
+  claims.valid_until = valid_until(*payload);
+  return claims;
 }
 
 std::optional<std::string> kid_of(std::string_view token) {

@@ -9,6 +9,7 @@
 #include "api/router.h"
 #include "api/validation.h"
 #include "shared/model.h"
+#include "shared/time.h"
 
 namespace webhookd {
 
@@ -20,6 +21,7 @@ struct Claims {
   std::optional<std::string> partner_id;          // likewise
   bool platform_token = false;                    // true only for the boolean true
   std::optional<std::vector<std::string>> scope;  // absent: the claim is absent
+  Timestamp valid_until;                          // by its expiry, leeway included
 };
 
 struct Verbs {
