@@ -94,6 +94,7 @@ std::string hint_for_conflict(Resource resource, std::string_view sentence) {
     case Resource::webhook:
       return "choose another with --name; `webhookctl list` shows those that are taken";
     case Resource::delivery:
+      if (says("force")) return "--force sends it again";
       if (says("disabled")) return "`webhookctl resume WEBHOOK` enables it; then repeat this";
       return "`webhookctl delivery` shows how it stands now";
     case Resource::event:

@@ -69,6 +69,14 @@ Json event_patterns(const std::vector<std::string>& arguments) {
 }
 
 // JSON has neither infinity nor "not a number": they would become null, which is no limit at all.
+// CLI11 reads 010 as eight and 0x10 as sixteen, which nobody means.
+std::string decimal_fault(const std::string& text) {
+  const std::size_t first = text.find_first_not_of("+-");
+  const bool leading_zero = first != std::string::npos && text[first] == '0' &&
+                            first + 1 < text.size() && text[first + 1] != '.';
+  return leading_zero ? "takes a decimal number without leading zeros" : "";
+}
+
 double rate_limit(double limit) {
   if (std::isfinite(limit)) return limit;
   throw usage_error("--rate-limit takes a number of attempts per second",
@@ -123,8 +131,10 @@ void add_sending_options(CLI::App& command, WebhookOptions& options) {
   command
       .add_option("--max-in-flight", options.max_in_flight,
                   "Attempts at a time, 1 to 256 (default 16)")
+      ->check(CLI::Validator(decimal_fault, ""))
       ->type_name("N");
   command.add_option("--rate-limit", options.rate_limit, "Attempts per second at most")
+      ->check(CLI::Validator(decimal_fault, ""))
       ->type_name("N");
   command.add_flag_callback(
       "--ordered", [&options] { options.ordered = true; },

@@ -74,6 +74,12 @@ Answer send(Context& context, const std::string& body, const std::string& event_
   }
 }
 
+void note_nobody(Context& context, const Json& event) {
+  context.out.note(fmt::format(
+      "no active webhook takes this event; `webhookctl list --event {}` shows who would",
+      text_at(event, "event_type")));
+}
+
 void show_published(Context& context, const Answer& answer) {
   const Json accepted = parse_answer(answer);
   Card card;
@@ -81,12 +87,7 @@ void show_published(Context& context, const Answer& answer) {
     card.add(name, cell_at(accepted, name));
   }
   context.out.show(card);
-  if (text_at(accepted, "deliveries") == "0") {
-    context.out.note(
-        fmt::format("no active webhook takes this event; `webhookctl list --event {}` shows who "
-                    "would",
-                    safe_text(text_at(accepted, "event_type"))));
-  }
+  if (text_at(accepted, "deliveries") == "0") note_nobody(context, accepted);
 }
 
 std::vector<Json> deliveries_in(const Json& event) {
@@ -140,6 +141,7 @@ Exit wait_for_deliveries(Context& context, const PublishOptions& options,
   } else {
     context.out.show(delivery_table(deliveries, context.out.view()));
   }
+  if (deliveries.empty()) note_nobody(context, parse_object(answer));
   if (auto shortfall = shortfall_of(deliveries)) throw std::move(*shortfall);
   return Exit::done;
 }

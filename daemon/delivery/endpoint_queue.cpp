@@ -87,7 +87,9 @@ void EndpointQueue::set_rate(Moment now) {
   const std::optional<double>& limit = endpoint_.rate_limit_per_second;
   if (!limit) {
     rate_.reset();
-  } else if (!rate_ || std::abs(rate_->per_second() - *limit) > 0) {
+  } else if (rate_) {
+    rate_->set_rate(*limit, now.steady);
+  } else {
     rate_.emplace(*limit, now.steady);
   }
 }

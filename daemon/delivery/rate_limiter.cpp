@@ -10,18 +10,29 @@ namespace {
 // Sums of fractions fall short of whole tokens by rounding alone.
 constexpr double kRoundingSlack = 1e-6;
 
-// What may gather while nothing is sent, in seconds of the rate: enough that a loop which comes
-// round every few milliseconds keeps up a high rate, little enough that no second sees much more.
-constexpr double kBurstSeconds = 0.05;
+// What a loop that comes round late does not lose: it keeps up a high rate by it, and no second
+// sees much more.
+constexpr double kLateness = 0.04;  // seconds
+constexpr double kMostSpare = 0.9;  // of a token, where the rate is low
+
+double burst_of(double per_second) {
+  const double gathered = per_second * kLateness;
+  return std::max(1.0 + std::min(gathered, kMostSpare), gathered);
+}
 
 }  // namespace
 
 RateLimiter::RateLimiter(double per_second, Monotonic now)
-    : per_second_(per_second),
-      burst_(std::max(1.0, per_second * kBurstSeconds)),
-      tokens_(burst_),
-      filled_at_(now) {
+    : per_second_(per_second), burst_(burst_of(per_second)), tokens_(1.0), filled_at_(now) {
   assert(per_second > 0);
+}
+
+void RateLimiter::set_rate(double per_second, Monotonic now) {
+  assert(per_second > 0);
+  refill(now);
+  per_second_ = per_second;
+  burst_ = burst_of(per_second);
+  tokens_ = std::min(tokens_, burst_);
 }
 
 int RateLimiter::available(Monotonic now) {

@@ -12,7 +12,8 @@ class RateLimiter {
  public:
   RateLimiter(double per_second, Monotonic now);
 
-  double per_second() const { return per_second_; }
+  // What was gathered or used up counts on.
+  void set_rate(double per_second, Monotonic now);
 
   // Whole tokens there are at `now`. Times never go back.
   int available(Monotonic now);

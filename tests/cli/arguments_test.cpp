@@ -75,6 +75,20 @@ TEST_CASE("a rate limit that is no number is refused, and does not remove the li
   CHECK(server.seen().empty());
 }
 
+TEST_CASE("a number is decimal, whatever zeros it begins with") {
+  StubServer server;
+  server.add_webhook({{"id", "wh-1"}, {"name", "one"}});
+  for (const char* option : {"--max-in-flight", "--rate-limit"}) {
+    for (const char* number : {"010", "0x10", "-010"}) {
+      const Ran ran = ask(server, {"update", "one", option, number});
+      CHECK(ran.exit == 2);
+      CHECK_THAT(ran.err, Catch::Contains(option) && Catch::Contains("decimal"));
+    }
+  }
+  CHECK(server.seen().empty());
+  CHECK(ask(server, {"update", "one", "--rate-limit", "0.5"}).exit == 0);
+}
+
 TEST_CASE("text that is no UTF-8 is a usage error that names the option") {
   StubServer server;
   const Ran ran = ask(server, {"list", "--name", "a\xff", "-o", "json"});

@@ -214,6 +214,17 @@ TEST_CASE("cancel goes to each delivery") {
   CHECK(f.run({"cancel", "one", "14", "15"}).exit == 9);
 }
 
+TEST_CASE("publish --wait says when nobody takes the event") {
+  DeliveryFixture f;
+  f.server.answer("POST /api/v1/events",
+                  {202, R"({"event_id":"evt_1","deliveries":0,"duplicate":false})", {}});
+  f.server.answer("GET /api/v1/admin/events/evt_1",
+                  {200, R"({"event_id":"evt_1","event_type":"user.created","deliveries":[]})", {}});
+  const Ran ran = f.run({"publish", "user.created", "--data", "{}", "--id", "evt_1", "--wait"});
+  CHECK(ran.exit == 0);
+  CHECK(contains(ran.err, "no active webhook takes this event"));
+}
+
 TEST_CASE("publish sends the data digit for digit under an id of its own") {
   DeliveryFixture f;
   f.server.answer("POST /api/v1/events",
