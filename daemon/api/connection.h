@@ -40,6 +40,7 @@ struct Connection {
   std::list<Connection>::iterator self;
   std::size_t counted = 0;  // its share of ServerLimits::collecting_bytes
   std::size_t drained = 0;  // while lingering
+  bool was_served = false;  // has had an answer
 };
 
 enum class Sent { all, some, broken };

@@ -28,6 +28,9 @@ constexpr std::size_t kAlwaysCollected = 4096;
 // reset the connection before the client has read why.
 constexpr milliseconds kLingerTime{2'000};
 constexpr std::size_t kLingerBytes = 16 * 1024 * 1024;
+// For a connection that has sent nothing yet, before it may have to give way.
+constexpr milliseconds kHeardWithin{1'000};
+constexpr int kLookedAt = 64;  // for one that may give way, at most
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 constexpr Refusal kFull{503, "The server has too many requests under way"};
@@ -177,18 +180,21 @@ void ConnectionPoller::resume_accepting() {
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, listening_.get(), &event);
 }
 
-// Who has been doing nothing for longest gives way to a new caller. Who came in this same turn has
-// not been listened to yet: a crowd of callers must not close each other's connections unheard.
+// Who has been doing nothing for longest gives way to a new caller. Who has not been heard yet gets
+// a moment: a crowd of callers must not close each other's connections unheard.
 bool ConnectionPoller::make_place() {
-  const Connections& idle = in(Phase::idle);
-  const bool heard =
-      !idle.empty() && idle.front().deadline < deadline_of(Phase::idle, now_, limits_);
-  if (heard) {
-    close(in(Phase::idle).front());
-  } else if (!in(Phase::lingering).empty()) {
-    close(in(Phase::lingering).front());
+  Connections& idle = in(Phase::idle);
+  int looked_at = 0;
+  for (auto place = idle.begin(); place != idle.end() && looked_at < kLookedAt; ++looked_at) {
+    const auto candidate = place++;
+    const Monotonic idle_since = candidate->deadline - limits_.idle_timeout;
+    if (!candidate->was_served && now_ - idle_since < kHeardWithin) continue;
+    close(*candidate);
+    return true;
   }
-  return open_ < limits_.connections;
+  if (in(Phase::lingering).empty()) return false;
+  close(in(Phase::lingering).front());
+  return true;
 }
 
 void ConnectionPoller::turn_away(Accepted accepted) {
@@ -276,6 +282,7 @@ void ConnectionPoller::on_sent(Connection& connection, Sent sent) {
 void ConnectionPoller::on_written(Connection& connection) {
   if (connection.after == AfterAnswer::close || stopping_) return linger(connection);
   enter(connection, Phase::idle);
+  connection.was_served = true;
   if (connection.unread.empty()) return arm(connection, EPOLLIN);
   const std::string unread = std::exchange(connection.unread, {});
   take_in(connection, unread);

@@ -58,13 +58,17 @@ void EndpointQueue::note() {
 }
 
 void EndpointQueue::replace(Endpoint endpoint, Moment now) {
-  if (disabled_in_ && endpoint.generation <= *disabled_in_) {
+  if (kept_before_ && endpoint.kept_from <= *kept_before_) {
     endpoint.status = WebhookStatus::disabled;
   } else {
-    disabled_in_.reset();
+    kept_before_.reset();
+  }
+  if (endpoint.generation != endpoint_.generation) {
+    give_back_ = true;
+    void_answers_ = answers_due_;
   }
   const bool was_disabled =
-      endpoint_.status == WebhookStatus::disabled || endpoint.generation > endpoint_.generation;
+      endpoint_.status == WebhookStatus::disabled || endpoint.kept_from > endpoint_.kept_from;
   const bool revived = was_disabled && endpoint.status != WebhookStatus::disabled;
   if (!revived) endpoint.health = endpoint_.health;
   endpoint_ = std::move(endpoint);
@@ -74,7 +78,7 @@ void EndpointQueue::replace(Endpoint endpoint, Moment now) {
 
 void EndpointQueue::disable() {
   endpoint_.status = WebhookStatus::disabled;
-  disabled_in_ = endpoint_.generation;
+  kept_before_ = endpoint_.kept_from;
 }
 
 void EndpointQueue::shift_clock(milliseconds by) {
@@ -170,6 +174,10 @@ std::vector<ClaimRequest> EndpointQueue::claim_requests(int most, Moment now) {
 void EndpointQueue::answered(const ClaimRequest& asked, Claim claim, Timestamp now) {
   --answers_due_;
   assert(answers_due_ >= 0);
+  if (void_answers_ > 0) {
+    --void_answers_;
+    give_back_ = true;
+  }
   const bool filled = static_cast<int>(claim.deliveries.size()) >= asked.limit;
   const bool only_answer = answers_due_ == 0;
   if (asked.what == Claimable::any) backlog_ = filled;
@@ -186,15 +194,16 @@ void EndpointQueue::answered(const ClaimRequest& asked, Claim claim, Timestamp n
   }
 }
 
-// More than it may send at once is worth claiming only while attempts end quickly: what nobody
-// sends must not look as if it were in flight.
-bool EndpointQueue::is_stalled(Monotonic now) const {
-  return in_flight_ >= endpoint_.max_in_flight && now - moved_at_ >= kPrefetchPatience;
+bool EndpointQueue::is_blocked(Monotonic now) {
+  return in_flight_ >= endpoint_.max_in_flight || (rate_ && rate_->available(now) == 0);
 }
 
 std::vector<ClaimedDelivery> EndpointQueue::take_back(Moment now) {
-  if (is_stalled(now.steady)) prefetch_ = 0;
-  if (!is_active() || is_stalled(now.steady)) return take_back_all();
+  // More than it may send at once is worth claiming only while attempts begin and end quickly: what
+  // nobody sends must not look as if it were in flight.
+  const bool stalled = is_blocked(now.steady) && now.steady - moved_at_ >= kPrefetchPatience;
+  if (stalled) prefetch_ = 0;
+  if (std::exchange(give_back_, false) || stalled || !is_active()) return take_back_all();
   std::vector<ClaimedDelivery> taken;
   const bool probe_under_way = circuit_is_open(health()) && probes_in_flight_ > 0;
   const bool out_of_turn = endpoint_.ordered && automatic_in_flight_ > 0;
@@ -261,8 +270,12 @@ void EndpointQueue::ended(Trigger trigger, AttemptRole role, const Outcome& outc
 std::optional<Timestamp> EndpointQueue::wake_at(Moment now) {
   if (!is_active() || answers_due_ > 0) return std::nullopt;
   const bool holds_more = !automatic_.empty() || !manual_.empty();
-  if (holds_more && in_flight_ >= endpoint_.max_in_flight) {
-    return now.wall + std::chrono::ceil<milliseconds>(moved_at_ + kPrefetchPatience - now.steady);
+  if (holds_more && is_blocked(now.steady)) {
+    auto pause = std::chrono::ceil<milliseconds>(moved_at_ + kPrefetchPatience - now.steady);
+    if (in_flight_ < endpoint_.max_in_flight) {
+      pause = std::min(pause, rate_->until_next(now.steady));
+    }
+    return now.wall + std::max(pause, milliseconds{1});
   }
   const std::optional<Timestamp> at = automatic_.empty() ? due(now.wall) : now.wall;
   if (!at) return std::nullopt;

@@ -84,10 +84,11 @@ class EndpointQueue {
   std::optional<Timestamp> due(Timestamp now) const;
   void expect_retry(Timestamp at);
   void set_rate(Moment now);
-  bool is_stalled(Monotonic now) const;
+  // Automatic deliveries must wait for a place or for the rate.
+  bool is_blocked(Monotonic now);
 
   Endpoint endpoint_;
-  std::optional<std::int64_t> disabled_in_;  // our disabling is to end this generation
+  std::optional<std::int64_t> kept_before_;  // kept_from, until our own disabling has raised it
   std::optional<RateLimiter> rate_;
   std::optional<std::string> hold_reason_;
 
@@ -102,10 +103,12 @@ class EndpointQueue {
   Monotonic moved_at_;  // when an attempt last began or ended
 
   int answers_due_ = 0;
-  bool look_ = false;             // the store may have something that next_due_ does not know of
-  bool look_for_manual_ = false;  // the same for retries by hand
-  bool manual_asked_ = false;     // the claim under way is to bring them
-  bool backlog_ = false;          // the last claim was filled to its limit
+  int void_answers_ = 0;    // of these, to claims that were made before the generation changed
+  bool give_back_ = false;  // what is in hand was claimed under another generation
+  bool look_ = false;       // the store may have something that next_due_ does not know of
+  bool look_for_manual_ = false;        // the same for retries by hand
+  bool manual_asked_ = false;           // the claim under way is to bring them
+  bool backlog_ = false;                // the last claim was filled to its limit
   std::optional<Timestamp> next_due_;   // as the store said last
   std::optional<Timestamp> retry_due_;  // of what was given back since the last claim was asked for
 };

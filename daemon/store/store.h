@@ -147,7 +147,8 @@ struct Endpoint {
   WebhookId id;
   int shard = 0;
   WebhookStatus status = WebhookStatus::active;
-  std::int64_t generation = 0;  // raised whenever it becomes disabled
+  std::int64_t generation = 0;  // raised whenever what waits may be void: disabled, or rebound
+  std::int64_t kept_from = 0;   // the generation that the last disabling began
   std::string url;
   Headers headers;  // clear
   std::chrono::seconds timeout{15};

@@ -189,6 +189,20 @@ TEST_CASE("at the cap the connection that has been idle for longest gives way") 
   CHECK(second.receive()->status == 200);
 }
 
+TEST_CASE("at the cap callers who were not heard yet do not give way to each other") {
+  ServerLimits limits;
+  limits.connections = 2;
+  const auto server = serve(echo, limits);
+  RawClient first(server->address());
+  RawClient second(server->address());
+  RawClient third(server->address());
+  CHECK(third.receive()->status == 503);
+  for (RawClient* const client : {&first, &second}) {
+    REQUIRE(client->send(get_request("/")));
+    CHECK(client->receive()->status == 200);
+  }
+}
+
 TEST_CASE("at the cap a connection that has had its last answer gives way") {
   ServerLimits limits;
   limits.connections = 1;

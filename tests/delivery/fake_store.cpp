@@ -160,7 +160,7 @@ QueueTurnResult FakeStore::queue_turn(const QueueTurn& turn, Timestamp now) {
   for (const Disabling& disabling : turn.disable) {
     Endpoint& endpoint = endpoints_.at(disabling.webhook);
     endpoint.status = WebhookStatus::disabled;
-    ++endpoint.generation;
+    endpoint.kept_from = ++endpoint.generation;
     for (auto& [id, row] : rows_) {
       const bool waits = row.status == DeliveryStatus::pending;
       if (waits && row.webhook == disabling.webhook) row.status = DeliveryStatus::cancelled;

@@ -259,4 +259,68 @@ TEST_CASE("until our own disabling is stored, what the store still says starts n
   CHECK(bench.running() == 1);
 }
 
+TEST_CASE("what was claimed for another binding is given back and not sent") {
+  LoopBench bench;
+  Endpoint endpoint = make_endpoint('a');
+  endpoint.max_in_flight = 4;
+  bench.adopt(endpoint);
+  bench.publish_many(endpoint.id, 60);
+  bench.run();
+  for (int i = 0; i < 10; ++i) bench.end_first(200);
+  REQUIRE(bench.store.count(DeliveryStatus::in_flight) > 4);
+  bench.store_is_slow = true;
+  const std::size_t started = bench.sender.started.size();
+  bench.change(endpoint.id, [](Endpoint& e) { ++e.generation; });
+  bench.run();
+  bench.end_all(200);
+  CHECK(bench.sender.started.size() == started);
+  bench.store_is_slow = false;
+  bench.run();
+  CHECK(bench.running() == 4);
+}
+
+TEST_CASE("a claim that was under way when the binding changed is given back") {
+  LoopBench bench;
+  const Endpoint endpoint = make_endpoint('a');
+  bench.adopt(endpoint);
+  bench.store_is_slow = true;
+  bench.publish(endpoint.id);
+  bench.run();
+  REQUIRE(bench.waiting_turns() == 1);
+  bench.change(endpoint.id, [](Endpoint& e) { ++e.generation; });
+  bench.answer_store();
+  bench.run();
+  CHECK(bench.running() == 0);
+  bench.store_is_slow = false;
+  bench.run();
+  CHECK(bench.running() == 1);
+}
+
+TEST_CASE("another binding leaves the circuit as it is") {
+  LoopBench bench;
+  const Endpoint endpoint = make_endpoint('a');
+  bench.adopt(endpoint);
+  bench.publish_many(endpoint.id, 10);
+  bench.run();
+  bench.store_is_slow = true;
+  bench.end_all(500);
+  REQUIRE(bench.board.find(endpoint.id)->circuit == CircuitState::open);
+  bench.change(endpoint.id, [](Endpoint& e) { ++e.generation; });
+  CHECK(bench.board.find(endpoint.id)->circuit == CircuitState::open);
+}
+
+TEST_CASE("what a new rate limit holds back goes back to the store") {
+  LoopBench bench;
+  Endpoint endpoint = make_endpoint('a');
+  endpoint.max_in_flight = 8;
+  bench.adopt(endpoint);
+  bench.publish_many(endpoint.id, 60);
+  bench.run();
+  for (int i = 0; i < 10; ++i) bench.end_first(200);
+  bench.change(endpoint.id, [](Endpoint& e) { e.rate_limit_per_second = 0.1; });
+  bench.end_all(200);
+  bench.advance(200ms);
+  CHECK(bench.store.count(DeliveryStatus::in_flight) == bench.running());
+}
+
 }  // namespace webhookd

@@ -157,6 +157,7 @@ Endpoint endpoint_of(Connection& db, const Sealer& sealer, const StoredWebhook& 
   endpoint.shard = stored.shard;
   endpoint.status = settings.status;
   endpoint.generation = stored.key.generation;
+  endpoint.kept_from = stored.kept_from;
   endpoint.url = settings.url;
   endpoint.headers = settings.headers;
   endpoint.timeout = settings.timeout;

@@ -63,6 +63,7 @@ WebhookSettings read_settings(const Query& row, const Sealer& sealer, const Webh
 StoredWebhook read_webhook(const Query& row, const Sealer& sealer) {
   StoredWebhook stored;
   stored.shard = row.small(2);
+  stored.kept_from = row.integer(27);
   Webhook& webhook = stored.webhook;
   webhook.id = WebhookId{row.text(1)};
   webhook.settings = read_settings(row, sealer, webhook.id);

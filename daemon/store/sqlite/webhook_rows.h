@@ -36,7 +36,8 @@ struct QueueKey {
 struct StoredWebhook {
   QueueKey key;
   int shard = 0;
-  Webhook webhook;  // without what the queue says: backlog, head_delivery_id
+  std::int64_t kept_from = 0;  // stale deliveries of a generation before this one are void
+  Webhook webhook;             // without what the queue says: backlog, head_delivery_id
 };
 
 // Absent when there is none, or it is deleted.
