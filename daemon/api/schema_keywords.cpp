@@ -152,9 +152,9 @@ bool asks_for_later_draft(const nlohmann::json& schema) {
 
 // Up to draft 7 what stands beside "$ref" is passed over; later drafts enforce it.
 std::optional<std::string> assertion_beside_reference(const nlohmann::json& schema) {
-  constexpr std::array<std::string_view, 11> kHarmless{
-      "$ref",  "$schema",     "$id",     "$comment",   "$defs",   "definitions",
-      "title", "description", "default", "deprecated", "examples"};
+  constexpr std::array<std::string_view, 14> kHarmless{
+      "$ref",  "$schema",     "$id",     "$anchor",    "$comment", "$defs",    "definitions",
+      "title", "description", "default", "deprecated", "examples", "readOnly", "writeOnly"};
   if (!schema.contains("$ref")) return std::nullopt;
   for (const auto& [name, value] : schema.items()) {
     if (std::ranges::count(kHarmless, name) == 0) return name + " beside $ref";

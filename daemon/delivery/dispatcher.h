@@ -43,8 +43,9 @@ class Dispatcher {
   virtual void notify(std::span<const WebhookId> webhooks) = 0;
 
   // Takes over what the store now says about a webhook. When it returns, nothing is started any
-  // more by the old settings: not for a webhook that was paused, disabled or deleted. Attempts
-  // already under way end by themselves, except those of a deleted webhook, which are aborted.
+  // more by the old settings: not for a webhook that was paused, disabled or deleted, and nothing
+  // that was claimed before another tenant or partner got it. Attempts already under way end by
+  // themselves, except those of a deleted webhook, which are aborted.
   // Throws StoreError when the store cannot be read; then a later catch_up() does it.
   virtual void refresh(const WebhookId& webhook) = 0;
 
