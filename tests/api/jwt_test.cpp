@@ -1,3 +1,5 @@
+// Longer than most: one attack after another on one function, with the keys that they share.
+
 #include "api/jwt.h"
 
 #include <openssl/ec.h>

@@ -1,4 +1,6 @@
-"""webhookctl as a person and as a script use it, against a real daemon."""
+"""webhookctl as a person and as a script use it, against a real daemon.
+
+One file for all commands, longer than most: each flow is short, and they share one daemon's set-up."""
 
 import json
 import os

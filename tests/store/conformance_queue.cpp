@@ -1,3 +1,5 @@
+// The rules of Store::queue_turn. Longer than most, so that they can be read in one place.
+
 #include <catch2/catch.hpp>
 
 #include "store/store_fixture.h"
