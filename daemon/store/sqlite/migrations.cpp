@@ -1,6 +1,6 @@
 #include "store/sqlite/migrations.h"
 
-#include <array>
+#include <vector>
 
 namespace webhookd {
 namespace {
@@ -224,14 +224,18 @@ INSERT INTO event_types(name, description, resource_type, built_in) VALUES
  ('webhook.recovered', 'A webhook succeeds again after its circuit was open.', 'webhook', 1);
 )sql";
 
+constexpr const char* kSecondSchema = R"sql(
+)sql";
+
 struct Migration {
-  std::array<const char*, 2> scripts;
+  std::vector<const char*> scripts;
 };
 
 // Append only: what was released is never changed.
-constexpr std::array kMigrations{
-    Migration{{kTables, kBuiltInTypes}},
-};
+const std::vector<Migration>& migrations() {
+  static const std::vector<Migration> all{{{kTables, kBuiltInTypes}}, {{kSecondSchema}}};
+  return all;
+}
 
 void apply(Connection& db, const Migration& migration, int number) {
   db.script("BEGIN IMMEDIATE");
@@ -246,7 +250,7 @@ void apply(Connection& db, const Migration& migration, int number) {
 
 }  // namespace
 
-int newest_schema() { return static_cast<int>(kMigrations.size()); }
+int newest_schema() { return static_cast<int>(migrations().size()); }
 
 int schema_of(Connection& db) {
   Query query = db.query("PRAGMA user_version");
@@ -263,7 +267,7 @@ void migrate(Connection& db) {
                                                    ": start the newer webhookd that made it");
   }
   for (int number = found + 1; number <= newest_schema(); ++number) {
-    apply(db, kMigrations[static_cast<std::size_t>(number - 1)], number);
+    apply(db, migrations()[static_cast<std::size_t>(number - 1)], number);
   }
 }
 
