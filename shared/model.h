@@ -67,6 +67,8 @@ struct WebhookSettings {
 struct EndpointHealth {
   int consecutive_failures = 0;
   std::optional<Timestamp> failing_since;  // first failure since the last success
+  // From that failure to the last one, as far as the daemon ran and whatever the clock was set to.
+  std::chrono::milliseconds failing_for{0};
   std::optional<Timestamp> last_success_at;
   std::optional<Timestamp> last_failure_at;
   int probes = 0;                          // probes made since the circuit opened

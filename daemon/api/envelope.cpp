@@ -3,26 +3,6 @@
 #include "shared/encoding.h"
 
 namespace webhookd {
-namespace {
-
-void put(const char* name, const std::optional<std::string>& id, CanonicalObject& members) {
-  if (id) {
-    members.insert_or_assign(name, string_member(*id));
-  } else {
-    members.erase(name);
-  }
-}
-
-}  // namespace
-
-CanonicalMember string_member(std::string_view text) {
-  return {CanonicalMember::Kind::string, canonical_string(text), std::string(text)};
-}
-
-void put_binding(const Binding& binding, CanonicalObject& members) {
-  put("tenant_id", binding.tenant_id, members);
-  put("partner_id", binding.partner_id, members);
-}
 
 NewEvent make_event(CanonicalObject sent, const Binding& binding, std::string default_event_id,
                     std::optional<Timestamp> timestamp, Timestamp now) {
@@ -35,9 +15,7 @@ NewEvent make_event(CanonicalObject sent, const Binding& binding, std::string de
   event.event_type = sent.at("event_type").string;
   const auto id = sent.find("event_id");
   event.event_id = id == sent.end() ? std::move(default_event_id) : id->second.string;
-  sent.insert_or_assign("event_id", string_member(event.event_id));
-  sent.insert_or_assign("timestamp", string_member(format_rfc3339(timestamp.value_or(now))));
-  event.body = canonical_text(sent);
+  event.body = envelope_text(std::move(sent), event.event_id, timestamp.value_or(now));
   return event;
 }
 

@@ -5,17 +5,11 @@
 #include <optional>
 #include <string>
 
-#include "shared/canonical_json.h"
-#include "shared/model.h"
+#include "shared/envelope.h"
 #include "shared/time.h"
 #include "store/store.h"
 
 namespace webhookd {
-
-CanonicalMember string_member(std::string_view text);
-
-// Sets an id of the binding among `members`, or removes a null one.
-void put_binding(const Binding& binding, CanonicalObject& members);
 
 // An event from the checked members that a caller sent, binding included. Its content is what
 // was sent, before event_id and timestamp get their defaults.

@@ -16,6 +16,7 @@ std::chrono::seconds probe_delay(int probes_made) {
 EndpointHealth after_success(EndpointHealth health, Timestamp now) {
   health.consecutive_failures = 0;
   health.failing_since.reset();
+  health.failing_for = std::chrono::milliseconds{0};
   health.last_success_at = now;
   health.probes = 0;
   health.next_probe_at.reset();

@@ -79,7 +79,7 @@ class LoopDispatcher final : public Dispatcher {
   }
   std::vector<Endpoint> endpoints_of(std::size_t loop);
   void record_test(const QueueTurn& turn);
-  void start_loop(std::size_t index, const DispatcherOptions& options, Random& random);
+  void make_loop(std::size_t index, const DispatcherOptions& options, Random& random);
   void report_broken(const std::string& reason);
 
   Store& store_;
@@ -104,15 +104,17 @@ LoopDispatcher::LoopDispatcher(const DispatcherOptions& options, Store& store, c
       guard_(options.allow_networks),
       on_broken_store_(std::move(on_broken_store)),
       loops_(loop_count(options.loops)) {
-  for (std::size_t i = 0; i < loops_.size(); ++i) start_loop(i, options, random);
+  for (std::size_t i = 0; i < loops_.size(); ++i) make_loop(i, options, random);
+  // None before all are there: what one of them records may be work for any other.
+  for (Loop& loop : loops_) loop.thread->start();
 }
 
 LoopDispatcher::~LoopDispatcher() {
   for (Loop& loop : loops_) loop.thread->stop();
 }
 
-void LoopDispatcher::start_loop(std::size_t index, const DispatcherOptions& options,
-                                Random& random) {
+void LoopDispatcher::make_loop(std::size_t index, const DispatcherOptions& options,
+                               Random& random) {
   ShardLoopOptions loop_options;
   const int connections =
       std::min(options.max_in_flight_per_loop + kSpareConnections,
@@ -127,7 +129,8 @@ void LoopDispatcher::start_loop(std::size_t index, const DispatcherOptions& opti
   sender_options.most_connections = connections;
   loops_[index].thread = std::make_unique<LoopThread>(
       loop_options, make_curl_sender(sender_options, guard_, clock_), store_, clock_, random,
-      endpoints_of(index), [this](const std::string& reason) { report_broken(reason); });
+      endpoints_of(index), [this](std::span<const WebhookId> woken) { notify(woken); },
+      [this](const std::string& reason) { report_broken(reason); });
 }
 
 std::vector<Endpoint> LoopDispatcher::endpoints_of(std::size_t loop) {

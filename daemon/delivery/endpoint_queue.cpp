@@ -35,7 +35,10 @@ void move_all(std::deque<ClaimedDelivery>& from, std::vector<ClaimedDelivery>& t
 }  // namespace
 
 EndpointQueue::EndpointQueue(Endpoint endpoint, Moment now)
-    : endpoint_(std::move(endpoint)), moved_at_(now.steady), next_due_(endpoint_.next_due) {
+    : endpoint_(std::move(endpoint)),
+      moved_at_(now.steady),
+      watched_at_(now.steady),
+      next_due_(endpoint_.next_due) {
   set_rate(now);
 }
 
@@ -254,6 +257,7 @@ void EndpointQueue::ended(Trigger trigger, AttemptRole role, const Outcome& outc
   if (role == AttemptRole::probe) --probes_in_flight_;
   assert(in_flight_ >= 0 && automatic_in_flight_ >= 0 && probes_in_flight_ >= 0);
   const bool succeeded = !outcome.result.attempt.error;
+  if (!succeeded) watch_failing(now.steady);
   endpoint_.health =
       succeeded ? after_success(health(), now.wall) : after_failure(health(), now.wall, role);
   prefetch_ = succeeded ? std::min(endpoint_.max_in_flight, prefetch_ + kPrefetchPerSuccess) : 0;
@@ -265,6 +269,13 @@ void EndpointQueue::ended(Trigger trigger, AttemptRole role, const Outcome& outc
   if (outcome.result.attempt.next_attempt_at) expect_retry(*outcome.result.attempt.next_attempt_at);
   // What stood behind it is no longer held by order.
   if (endpoint_.ordered) look_ = true;
+}
+
+void EndpointQueue::watch_failing(Monotonic now) {
+  if (health().failing_since) {
+    endpoint_.health.failing_for += std::chrono::round<milliseconds>(now - watched_at_);
+  }
+  watched_at_ = now;
 }
 
 std::optional<Timestamp> EndpointQueue::wake_at(Moment now) {

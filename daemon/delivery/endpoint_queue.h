@@ -84,6 +84,8 @@ class EndpointQueue {
   std::optional<Timestamp> due(Timestamp now) const;
   void expect_retry(Timestamp at);
   void set_rate(Moment now);
+  // Adds the time since the last failure to that for which the endpoint has been failing.
+  void watch_failing(Monotonic now);
   // Automatic deliveries must wait for a place or for the rate.
   bool is_blocked(Monotonic now);
 
@@ -101,6 +103,7 @@ class EndpointQueue {
   int probes_in_flight_ = 0;
   int prefetch_ = 0;    // how many more than it may send at once it may claim; grows with successes
   Monotonic moved_at_;  // when an attempt last began or ended
+  Monotonic watched_at_;  // when an attempt last failed here, or this queue was made
 
   int answers_due_ = 0;
   int void_answers_ = 0;    // of these, to claims that were made before the generation changed

@@ -21,8 +21,10 @@ void block_sigpipe() {
 LoopThread::LoopThread(const ShardLoopOptions& options, std::unique_ptr<Sender> sender,
                        Store& store, const Clock& clock, Random& random,
                        std::vector<Endpoint> endpoints,
+                       std::function<void(std::span<const WebhookId>)> on_woken,
                        std::function<void(const std::string&)> on_broken)
     : clock_(clock),
+      on_woken_(std::move(on_woken)),
       sender_(std::move(sender)),
       recorder_(
           store, clock, [this](TurnAnswer answer) { take_answer(std::move(answer)); },
@@ -31,10 +33,13 @@ LoopThread::LoopThread(const ShardLoopOptions& options, std::unique_ptr<Sender> 
   const Moment start = now();
   for (Endpoint& endpoint : endpoints) loop_.adopt(std::move(endpoint), start);
   publish_status();
-  thread_ = std::thread([this] { run(); });
 }
 
 LoopThread::~LoopThread() { stop(); }
+
+void LoopThread::start() {
+  thread_ = std::thread([this] { run(); });
+}
 
 bool LoopThread::mail_is_first() { return !std::exchange(has_mail_, true); }
 
@@ -62,6 +67,7 @@ LoopThread::Posted LoopThread::post(Command command) {
 }
 
 void LoopThread::take_answer(TurnAnswer answer) {
+  if (!answer.given.woken.empty()) on_woken_(answer.given.woken);
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);

@@ -24,13 +24,18 @@ namespace webhookd {
 // A shard loop on a thread of its own, with its sender and its recorder. Thread-safe.
 class LoopThread {
  public:
-  // `endpoints` are those of its shards. The references must outlive it.
+  // `endpoints` are those of its shards. `on_woken` is called, from its recorder's thread, with
+  // webhooks of any loop that the store has given new work. The references must outlive it.
   LoopThread(const ShardLoopOptions& options, std::unique_ptr<Sender> sender, Store& store,
              const Clock& clock, Random& random, std::vector<Endpoint> endpoints,
+             std::function<void(std::span<const WebhookId>)> on_woken,
              std::function<void(const std::string&)> on_broken);
   ~LoopThread();  // stops
   LoopThread(const LoopThread&) = delete;
   LoopThread& operator=(const LoopThread&) = delete;
+
+  // Until then it takes mail and does nothing. Call once.
+  void start();
 
   void note(std::span<const WebhookId> webhooks);
 
@@ -66,6 +71,7 @@ class LoopThread {
   bool mail_is_first();
 
   const Clock& clock_;
+  const std::function<void(std::span<const WebhookId>)> on_woken_;
   StateBoard board_;
   const std::unique_ptr<Sender> sender_;
 

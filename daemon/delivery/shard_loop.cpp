@@ -4,6 +4,8 @@
 #include <cassert>
 
 #include "delivery/attempt_log.h"
+#include "delivery/long_failure.h"
+#include "shared/ids.h"
 
 namespace webhookd {
 namespace {
@@ -35,7 +37,7 @@ SentAttempt sent_attempt(const WebhookId& webhook, const ClaimedDelivery& delive
 
 bool is_empty(const QueueTurn& turn) {
   return turn.results.empty() && turn.health.empty() && turn.disable.empty() &&
-         turn.released.empty() && turn.claims.empty();
+         turn.recovered.empty() && turn.released.empty() && turn.claims.empty();
 }
 
 bool same(const EndpointState& left, const EndpointState& right) {
@@ -152,20 +154,38 @@ void ShardLoop::record(Place& place, InFlight attempt, SendResult ended, Moment 
   if (!is_success(ended)) rules.jitter = (random_.unit() * 2 - 1) * kRetryJitter;
   const Trigger trigger = attempt.sent.trigger;
   Outcome outcome = judge(std::move(attempt.sent), std::move(ended), rules, now.wall);
+  const EndpointHealth before = endpoint.health;
   place.queue.ended(trigger, attempt.role, outcome, now);
   log_attempt(outcome.result);
   if (!place.is_unwell) {
     place.is_unwell = true;
     unwell_.push_back(&place);
   }
-  if (outcome.disable_reason && endpoint.status != WebhookStatus::disabled) {
-    log_disabling(endpoint.id, *outcome.disable_reason);
-    turn_.disable.push_back({endpoint.id, *outcome.disable_reason});
-    place.queue.disable();
+  if (circuit_is_open(before) && !circuit_is_open(endpoint.health)) {
+    announce_recovery(before, endpoint.id, now);
   }
+  const auto& error = outcome.result.attempt.error;
+  if (error && !outcome.disable_reason && has_failed_too_long(endpoint.health)) {
+    outcome.disable_reason = long_failure_reason(endpoint.health, *error);
+  }
+  if (outcome.disable_reason) disable(place, std::move(*outcome.disable_reason), now);
   turn_.results.push_back(std::move(outcome.result));
   ++unrecorded_;
   touch(place, now);
+}
+
+void ShardLoop::disable(Place& place, std::string reason, Moment now) {
+  const Endpoint& endpoint = place.queue.endpoint();
+  if (endpoint.status == WebhookStatus::disabled) return;
+  log_disabling(endpoint.id, reason);
+  turn_.disable.push_back({endpoint.id, std::move(reason), new_event_id(now.wall, random_)});
+  place.queue.disable();
+}
+
+void ShardLoop::announce_recovery(const EndpointHealth& before, const WebhookId& webhook,
+                                  Moment now) {
+  turn_.recovered.push_back({webhook, new_event_id(now.wall, random_), before.consecutive_failures,
+                             before.failing_since, now.wall});
 }
 
 // ---- keeping lists up to date -----------------------------------------------------------------
@@ -332,7 +352,8 @@ void ShardLoop::start_one(Place& place, Moment now) {
 void ShardLoop::submit_turn() {
   for (Place* const place : unwell_) {
     place->is_unwell = false;
-    turn_.health.push_back({place->queue.id(), place->queue.endpoint().health});
+    const Endpoint& endpoint = place->queue.endpoint();
+    turn_.health.push_back({endpoint.id, endpoint.health, endpoint.kept_from});
   }
   unwell_.clear();
   if (is_empty(turn_)) return;

@@ -111,6 +111,9 @@ class ShardLoop {
   void start_ready(Moment now);
   void start_one(Place& place, Moment now);
   void record(Place& place, InFlight attempt, SendResult ended, Moment now);
+  // What an attempt's end says about the whole webhook, which goes to the store with the result.
+  void disable(Place& place, std::string reason, Moment now);
+  void announce_recovery(const EndpointHealth& before, const WebhookId& webhook, Moment now);
   void submit_turn();
   std::chrono::milliseconds sleep_time(Timestamp now) const;
   TransferId next_transfer() { return {++last_transfer_}; }

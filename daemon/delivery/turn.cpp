@@ -36,6 +36,7 @@ void merge(QueueTurn& turn, QueueTurn later) {
   append(turn.results, later.results);
   append_health(turn.health, later.health);
   append(turn.disable, later.disable);
+  append(turn.recovered, later.recovered);
   append(turn.released, later.released);
   append(turn.claims, later.claims);
 }

@@ -198,27 +198,43 @@ struct AttemptResult {
   DeliveryStatus status = DeliveryStatus::succeeded;  // succeeded, failed or pending
 };
 
+// Dropped when the webhook has been disabled since: enabled again, its health begins anew.
 struct HealthUpdate {
   WebhookId webhook;
   EndpointHealth health;
+  std::int64_t kept_from = 0;  // of the endpoint whose health it is
 };
 
+// Cancels what waits, is audited as "daemon" and publishes webhook.disabled. Nothing of it happens
+// when the webhook is disabled already.
 struct Disabling {
   WebhookId webhook;
   std::string reason;
+  std::string event_id;  // new: of the event
+};
+
+// A success after the circuit was open: publishes webhook.recovered.
+struct Recovery {
+  WebhookId webhook;
+  std::string event_id;  // new: of the event
+  int consecutive_failures = 0;
+  std::optional<Timestamp> failing_since;
+  Timestamp recovered_at;
 };
 
 // What a loop hands in and asks for in one transaction.
 struct QueueTurn {
   std::vector<AttemptResult> results;
   std::vector<HealthUpdate> health;
-  std::vector<Disabling> disable;    // cancels what waits; audited as "daemon"
+  std::vector<Disabling> disable;
+  std::vector<Recovery> recovered;
   std::vector<DeliveryId> released;  // claimed, never tried: pending again, no attempt counted
   std::vector<ClaimRequest> claims;  // made after the results are in
 };
 
 struct QueueTurnResult {
-  std::vector<Claim> claims;  // one for each request, in order
+  std::vector<Claim> claims;     // one for each request, in order
+  std::vector<WebhookId> woken;  // webhooks that have new work: events that the turn published
 };
 
 // ---- the rest -------------------------------------------------------------------------------
@@ -315,7 +331,9 @@ class Store {
   virtual std::vector<Endpoint> endpoints(std::span<const int> shards) = 0;
   virtual std::optional<Endpoint> endpoint(const WebhookId& id) = 0;
   // Results of deliveries that are gone are dropped. Claims of webhooks that are not active, or
-  // gone, come back empty.
+  // gone, come back empty. Events that it publishes are the webhook's tenant's and partner's, and
+  // go to everyone who wants them but that webhook itself: one that failed on such an event would
+  // make another one of it for ever.
   virtual QueueTurnResult queue_turn(const QueueTurn& turn, Timestamp now) = 0;
 
   // -- numbers

@@ -88,6 +88,22 @@ TEST_CASE("what waited before the start is delivered after it") {
   CHECK(comes_true([&] { return store.count(DeliveryStatus::succeeded) == 1; }));
 }
 
+TEST_CASE("what a disabling publishes is delivered by another webhook's loop at once") {
+  const RawReceiver gone(answer_with("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"));
+  const RawReceiver receiver(answer_with(kOk));
+  Running running;
+  const Endpoint failing = running.add('a', gone.url());
+  Endpoint watching = make_endpoint('a', receiver.url());
+  watching.id.value.back() = 'b';
+  watching.shard = shard_of(watching.id);
+  REQUIRE(failing.shard % 2 != watching.shard % 2);
+  running.store.put(watching);
+  running.dispatcher->refresh(watching.id);
+  running.store.tell_of_disablings(watching.id);
+  running.publish(failing.id);
+  CHECK(running.all_end_as(DeliveryStatus::succeeded, 1));
+}
+
 TEST_CASE("a body arrives byte for byte, signed") {
   std::atomic<bool> seen{false};
   std::string request;

@@ -38,6 +38,10 @@ void FakeStore::change(const WebhookId& webhook, const std::function<void(Endpoi
 
 DeliveryId FakeStore::publish(const WebhookId& webhook, Timestamp now, std::string body) {
   const std::lock_guard lock(mutex_);
+  return insert(webhook, now, std::move(body));
+}
+
+DeliveryId FakeStore::insert(const WebhookId& webhook, Timestamp now, std::string body) {
   Row row;
   row.id = {++last_id_};
   row.webhook = webhook;
@@ -83,6 +87,21 @@ Endpoint FakeStore::stored(const WebhookId& webhook) const {
 std::vector<ClaimRequest> FakeStore::claims() const {
   const std::lock_guard lock(mutex_);
   return claims_;
+}
+
+std::vector<Disabling> FakeStore::disablings() const {
+  const std::lock_guard lock(mutex_);
+  return disablings_;
+}
+
+std::vector<Recovery> FakeStore::recoveries() const {
+  const std::lock_guard lock(mutex_);
+  return recoveries_;
+}
+
+void FakeStore::tell_of_disablings(const WebhookId& webhook) {
+  const std::lock_guard lock(mutex_);
+  tell_ = webhook;
 }
 
 int FakeStore::turns() const {
@@ -157,6 +176,8 @@ QueueTurnResult FakeStore::queue_turn(const QueueTurn& turn, Timestamp now) {
     const auto found = endpoints_.find(update.webhook);
     if (found != endpoints_.end()) found->second.health = update.health;
   }
+  recoveries_.insert(recoveries_.end(), turn.recovered.begin(), turn.recovered.end());
+  disablings_.insert(disablings_.end(), turn.disable.begin(), turn.disable.end());
   for (const Disabling& disabling : turn.disable) {
     Endpoint& endpoint = endpoints_.at(disabling.webhook);
     endpoint.status = WebhookStatus::disabled;
@@ -168,6 +189,10 @@ QueueTurnResult FakeStore::queue_turn(const QueueTurn& turn, Timestamp now) {
   }
   QueueTurnResult result;
   for (const ClaimRequest& request : turn.claims) result.claims.push_back(claim(request, now));
+  if (tell_ && !turn.disable.empty()) {
+    insert(*tell_, now, "{}");
+    result.woken.push_back(*tell_);
+  }
   return result;
 }
 

@@ -39,6 +39,10 @@ class FakeStore final : public Store {
   Endpoint stored(const WebhookId& webhook) const;
   std::vector<ClaimRequest> claims() const;  // all that were ever made
   int turns() const;
+  std::vector<Disabling> disablings() const;
+  std::vector<Recovery> recoveries() const;
+  // Each disabling is an event for this webhook from now on.
+  void tell_of_disablings(const WebhookId& webhook);
   // Every turn throws this until it is called with nothing.
   void fail_with(std::optional<StoreError::Kind> kind);
   // The same for reading an endpoint.
@@ -89,11 +93,15 @@ class FakeStore final : public Store {
   bool is_held_by_order(const Row& row) const;
   std::optional<Timestamp> next_due(const WebhookId& webhook) const;
   Claim claim(const ClaimRequest& request, Timestamp now);
+  DeliveryId insert(const WebhookId& webhook, Timestamp now, std::string body);
 
   mutable std::mutex mutex_;
   std::map<WebhookId, Endpoint> endpoints_;
   std::map<std::int64_t, Row> rows_;
   std::vector<ClaimRequest> claims_;
+  std::vector<Disabling> disablings_;
+  std::vector<Recovery> recoveries_;
+  std::optional<WebhookId> tell_;
   std::optional<StoreError::Kind> failure_;
   std::optional<StoreError::Kind> read_failure_;
   int turns_ = 0;

@@ -307,7 +307,7 @@ TEST_CASE("a disabling stops claims at once and cancels everything that waits") 
   f.publish_many(3);
   const Claim claim = f.claim(webhook.id, 1);
   QueueTurn turn;
-  turn.disable.push_back({webhook.id, "it answered 410"});
+  turn.disable.push_back({webhook.id, "it answered 410", "evt_own"});
   f.store().queue_turn(turn, f.now);
   const Webhook disabled = f.found(webhook.id);
   CHECK(disabled.settings.status == WebhookStatus::disabled);
@@ -363,6 +363,7 @@ TEST_CASE("health that a loop writes is there after a restart") {
   health.probes = 2;
   health.next_probe_at = f.now + seconds{20};
   health.held_until = f.now + seconds{30};
+  health.failing_for = seconds{70};
   QueueTurn turn;
   turn.health.push_back({webhook.id, health});
   turn.health.push_back({webhook_id(77), health});

@@ -302,7 +302,7 @@ TEST_CASE("every change leaves a row in the audit log, newest first, without sec
   f.store().retry_delivery(made.id, DeliveryId{1}, RetrySucceeded::refuse, f.context());
   f.store().begin_test(made.id, event_of("t", "webhook.test"), f.context());
   QueueTurn turn;
-  turn.disable.push_back({made.id, "gone"});
+  turn.disable.push_back({made.id, "gone", "evt_own"});
   f.store().queue_turn(turn, f.now);
   f.store().add_event_type({"ours.made", std::nullopt, std::nullopt, std::nullopt, false},
                            f.context());

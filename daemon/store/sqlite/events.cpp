@@ -71,9 +71,9 @@ std::int64_t insert_event(Connection& db, const NewEvent& event, std::size_t del
 }
 
 // How many deliveries it made.
-std::int64_t store_event(Transaction& transaction, const NewEvent& event, Timestamp now,
+std::int64_t store_event(Transaction& transaction, const NewEvent& event,
+                         const std::vector<const Subscriber*>& wanted, Timestamp now,
                          std::set<const Subscriber*>& woken) {
-  const auto& wanted = transaction.subscriptions.matching(event.binding, event.event_type);
   const std::int64_t seq = insert_event(transaction.db, event, wanted.size(), false, now);
   for (const Subscriber* subscriber : wanted) {
     insert_delivery(transaction.db,
@@ -113,11 +113,24 @@ PublishResult publish(Transaction& transaction, std::span<const NewEvent> events
   for (std::size_t index = 0; index < events.size(); ++index) {
     PublishedEvent& published = result.events[index];
     if (published.outcome != PublishedEvent::Outcome::accepted) continue;
-    published.deliveries = store_event(transaction, events[index], now, woken);
+    const NewEvent& event = events[index];
+    const auto& wanted = transaction.subscriptions.matching(event.binding, event.event_type);
+    published.deliveries = store_event(transaction, event, wanted, now, woken);
   }
   if (events.size() > 1) fill_counts_of_duplicates(events, result);
   for (const Subscriber* subscriber : woken) result.woken.push_back(subscriber->id);
   return result;
+}
+
+void publish_own(Transaction& transaction, const NewEvent& event, std::int64_t about_seq,
+                 Timestamp now, std::vector<WebhookId>& woken) {
+  if (find_known(transaction.db, event)) return;
+  std::vector<const Subscriber*> wanted =
+      transaction.subscriptions.matching(event.binding, event.event_type);
+  std::erase_if(wanted, [&](const Subscriber* subscriber) { return subscriber->seq == about_seq; });
+  std::set<const Subscriber*> with_work;
+  store_event(transaction, event, wanted, now, with_work);
+  for (const Subscriber* subscriber : with_work) woken.push_back(subscriber->id);
 }
 
 std::optional<ClaimedDelivery> begin_test(Transaction& transaction, const WebhookId& webhook,

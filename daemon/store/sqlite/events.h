@@ -12,6 +12,10 @@ namespace webhookd {
 
 // Nothing is written when an event conflicts.
 PublishResult publish(Transaction& transaction, std::span<const NewEvent> events, Timestamp now);
+// The daemon's own event about a webhook, which does not get it itself; the webhooks with new work
+// go to `woken`. Nothing happens when it was published before.
+void publish_own(Transaction& transaction, const NewEvent& event, std::int64_t about_seq,
+                 Timestamp now, std::vector<WebhookId>& woken);
 std::optional<ClaimedDelivery> begin_test(Transaction& transaction, const WebhookId& webhook,
                                           const NewEvent& event, const ChangeContext& context);
 

@@ -225,6 +225,7 @@ INSERT INTO event_types(name, description, resource_type, built_in) VALUES
 )sql";
 
 constexpr const char* kSecondSchema = R"sql(
+ALTER TABLE health ADD COLUMN failing_ms INTEGER NOT NULL DEFAULT 0;
 )sql";
 
 struct Migration {

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <iterator>
 
+#include "store/own_events.h"
 #include "store/sqlite/audit.h"
 #include "store/sqlite/delivery_rows.h"
+#include "store/sqlite/events.h"
 #include "store/sqlite/record.h"
 
 namespace webhookd {
@@ -193,6 +195,32 @@ std::vector<Stale> find_stale(Connection& db, std::int64_t seq, int most) {
   return found;
 }
 
+Webhook webhook_of(Transaction& transaction, std::int64_t seq) {
+  return std::move(load_webhook(transaction.db, transaction.sealer, seq).value().webhook);
+}
+
+// What it publishes is in the same transaction, so that a crash neither loses nor repeats it.
+void disable(Transaction& transaction, const Disabling& disabling, Timestamp now,
+             QueueTurnResult& result) {
+  const Subscriber* subscriber = transaction.subscriptions.find(disabling.webhook);
+  if (subscriber == nullptr || subscriber->status == WebhookStatus::disabled) return;
+  const std::int64_t seq = subscriber->seq;
+  disable_webhook(transaction, seq, disabling.reason, now);
+  write_audit(transaction.db, {now, "daemon", "", ""}, "webhook.disable", disabling.webhook,
+              reason_detail(disabling.reason));
+  publish_own(transaction, disabled_event(webhook_of(transaction, seq), disabling, now), seq, now,
+              result.woken);
+}
+
+void announce_recovery(Transaction& transaction, const Recovery& recovery, Timestamp now,
+                       QueueTurnResult& result) {
+  const Subscriber* subscriber = transaction.subscriptions.find(recovery.webhook);
+  if (subscriber == nullptr || subscriber->status == WebhookStatus::disabled) return;
+  const std::int64_t seq = subscriber->seq;
+  publish_own(transaction, recovered_event(webhook_of(transaction, seq), recovery, now), seq, now,
+              result.woken);
+}
+
 }  // namespace
 
 QueueKey key_of(const Subscriber& subscriber) {
@@ -247,16 +275,14 @@ QueueTurnResult make_turn(Transaction& transaction, const QueueTurn& turn, Times
   for (const DeliveryId id : turn.released) release(transaction, id, now);
   for (const HealthUpdate& update : turn.health) {
     const Subscriber* subscriber = transaction.subscriptions.find(update.webhook);
-    if (subscriber != nullptr) store_health(transaction.db, subscriber->seq, update.health);
-  }
-  for (const Disabling& disabling : turn.disable) {
-    const Subscriber* subscriber = transaction.subscriptions.find(disabling.webhook);
-    if (subscriber == nullptr || subscriber->status == WebhookStatus::disabled) continue;
-    disable_webhook(transaction, subscriber->seq, disabling.reason, now);
-    write_audit(transaction.db, {now, "daemon", "", ""}, "webhook.disable", disabling.webhook,
-                reason_detail(disabling.reason));
+    if (subscriber == nullptr || update.kept_from < subscriber->kept_from) continue;
+    store_health(transaction.db, subscriber->seq, update.health);
   }
   QueueTurnResult result;
+  for (const Disabling& disabling : turn.disable) disable(transaction, disabling, now, result);
+  for (const Recovery& recovery : turn.recovered) {
+    announce_recovery(transaction, recovery, now, result);
+  }
   result.claims.reserve(turn.claims.size());
   for (const ClaimRequest& request : turn.claims) {
     result.claims.push_back(make_claim(transaction, request, now));

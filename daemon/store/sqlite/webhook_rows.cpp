@@ -21,7 +21,7 @@ static_assert(static_cast<int>(WebhookStatus::disabled) == 2);
   " w.ordered, w.metadata, w.expires_at, w.secret_hint, w.secret_fingerprint,"                   \
   " w.disabled_reason, w.disabled_at, w.created_at, w.updated_at, w.generation, w.void_through," \
   " w.cancelling, w.kept_from, h.consecutive_failures, h.failing_since, h.last_success_at,"      \
-  " h.last_failure_at, h.probes, h.next_probe_at, h.held_until"                                  \
+  " h.last_failure_at, h.probes, h.next_probe_at, h.held_until, h.failing_ms"                    \
   " FROM webhooks w JOIN health h ON h.webhook_seq = w.seq WHERE w.deleted_at IS NULL"
 
 constexpr const char* kById = WEBHOOK_COLUMNS " AND w.id = ?1";
@@ -38,6 +38,7 @@ EndpointHealth read_health(const Query& row, int first) {
   health.probes = row.small(first + 4);
   health.next_probe_at = row.maybe_time(first + 5);
   health.held_until = row.maybe_time(first + 6);
+  health.failing_for = std::chrono::milliseconds{row.integer(first + 7)};
   return health;
 }
 
@@ -180,10 +181,11 @@ void update_settings(Connection& db, const Sealer& sealer, const WebhookId& id, 
 void store_health(Connection& db, std::int64_t seq, const EndpointHealth& health) {
   db.run(
       "UPDATE health SET consecutive_failures = ?2, failing_since = ?3, last_success_at = ?4,"
-      " last_failure_at = ?5, probes = ?6, next_probe_at = ?7, held_until = ?8"
-      " WHERE webhook_seq = ?1",
+      " last_failure_at = ?5, probes = ?6, next_probe_at = ?7, held_until = ?8,"
+      " failing_ms = ?9 WHERE webhook_seq = ?1",
       seq, health.consecutive_failures, health.failing_since, health.last_success_at,
-      health.last_failure_at, health.probes, health.next_probe_at, health.held_until);
+      health.last_failure_at, health.probes, health.next_probe_at, health.held_until,
+      health.failing_for.count());
 }
 
 StoredSecrets load_secrets(Connection& db, const Sealer& sealer, const WebhookId& id,
