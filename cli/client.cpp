@@ -164,7 +164,7 @@ class Client::Transfer {
     headers.add("Accept: application/json");
     headers.add("Expect:");
     if (connection.token) headers.add("Authorization: Bearer " + connection.token->value);
-    if (request.body) headers.add("Content-Type: application/json");
+    if (request.body) headers.add(std::string("Content-Type: ") + request.content_type);
     const std::string url = base_of(connection) + with_query(request);
     const std::string agent = fmt::format("webhookctl/{}", kVersion);
     set(CURLOPT_URL, url.c_str());

@@ -39,11 +39,12 @@ using Query = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
   std::string method = "GET";
-  std::string path;                 // percent-encoded
-  Query query;                      // not encoded
-  std::optional<std::string> body;  // JSON
+  std::string path;  // percent-encoded
+  Query query;       // not encoded
+  std::optional<std::string> body;
   // Ends it earlier than the connection's timeout does.
   std::optional<std::chrono::milliseconds> within = std::nullopt;
+  const char* content_type = "application/json";  // of the body
 };
 
 struct Answer {

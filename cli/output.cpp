@@ -7,6 +7,7 @@
 
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "cli/raw_json.h"
 #include "cli/text.h"
@@ -24,9 +25,6 @@ bool write_all(int fd, std::string_view text) {
   }
   return true;
 }
-
-// Nothing can be done about a stderr that is gone.
-void to_stderr(std::string_view text) { static_cast<void>(write_all(STDERR_FILENO, text)); }
 
 const Json* member_at(const Json& object, std::string_view path) {
   const Json* value = &object;
@@ -134,6 +132,7 @@ void Output::json(std::string_view body) {
 }
 
 void Output::text(std::string_view safe) {
+  clear_progress();
   if (write_error_ == 0 && !write_all(STDOUT_FILENO, safe)) write_error_ = errno;
 }
 
@@ -142,6 +141,27 @@ std::optional<CliError> Output::failure() const {
   return CliError(Exit::internal,
                   fmt::format("the output cannot be written: {}", strerror(write_error_)),
                   "see where standard output leads: is the disk full, or the file closed?");
+}
+
+// Nothing can be done about a stderr that is gone.
+void Output::to_stderr(std::string_view text) {
+  clear_progress();
+  static_cast<void>(write_all(STDERR_FILENO, text));
+}
+
+void Output::clear_progress() {
+  constexpr std::string_view kClearLine = "\r\x1b[K";
+  if (std::exchange(in_progress_, false)) {
+    static_cast<void>(write_all(STDERR_FILENO, kClearLine));
+  }
+}
+
+void Output::progress(std::string_view sentence) {
+  if (verbosity_ == Verbosity::quiet || is_json() || isatty(STDERR_FILENO) != 1) return;
+  clear_progress();
+  if (sentence.empty()) return;
+  static_cast<void>(write_all(STDERR_FILENO, safe_text(sentence)));
+  in_progress_ = true;
 }
 
 void Output::note(std::string_view sentence) {

@@ -115,14 +115,21 @@ class Output {
   void note(std::string_view sentence);
   void detail(std::string_view sentence);
   void warn(std::string_view sentence, std::string_view hint);
+  // A line that the next one on stderr takes the place of; empty: none. Only on a terminal, and
+  // held back as notes are.
+  void progress(std::string_view sentence);
   void error(const CliError& error);
 
  private:
+  void to_stderr(std::string_view text);
+  void clear_progress();
+
   View view_;
   Verbosity verbosity_;
   Color error_color_;
   const Clock& clock_;
   int write_error_ = 0;  // an errno
+  bool in_progress_ = false;
 };
 
 // {"error":{"code","message","hint","exit_code","request_id"}} with a line end.

@@ -17,11 +17,6 @@ constexpr milliseconds kFirstPause{50};
 constexpr milliseconds kLongestPause{1000};
 constexpr milliseconds kShortestRequest{2000};
 
-bool has_succeeded(const Json& delivery) {
-  const std::string status = text_at(delivery, "status");
-  return status == "succeeded" || status == "success";
-}
-
 std::string how_to_look(const Json& delivery, const std::string& otherwise) {
   const std::string webhook = text_at(delivery, "webhook_id");
   if (webhook == "-") return otherwise;
@@ -53,6 +48,11 @@ bool poll_until(const Deadline& deadline, const std::function<bool()>& done) {
 bool is_settled(const Json& delivery) {
   const std::string status = text_at(delivery, "status");
   return has_succeeded(delivery) || status == "failed" || status == "cancelled";
+}
+
+bool has_succeeded(const Json& delivery) {
+  const std::string status = text_at(delivery, "status");
+  return status == "succeeded" || status == "success";
 }
 
 std::optional<CliError> shortfall_of(const std::vector<Json>& deliveries) {

@@ -35,6 +35,7 @@ bool poll_until(const Deadline& deadline, const std::function<bool()>& done);
 // Succeeded, failed or cancelled. What a server says in other words, or not at all, may still come
 // to something.
 bool is_settled(const Json& delivery);
+bool has_succeeded(const Json& delivery);
 
 // What is left to tell when deliveries have been waited for; absent when all succeeded. Else
 // delivery_failed when one failed or was cancelled, or timed_out while one still waits.

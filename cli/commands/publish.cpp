@@ -5,13 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands/commands.h"
+#include "cli/commands/publish_batch.h"
 #include "cli/data_source.h"
+#include "cli/event_lookup.h"
 #include "cli/listing.h"
 #include "cli/text.h"
 #include "cli/views.h"
 #include "cli/waiting.h"
 #include "shared/ids.h"
-#include "shared/url.h"
 
 namespace webhookd {
 namespace {
@@ -25,8 +26,32 @@ struct PublishOptions {
   std::string timestamp;
   std::string resource;  // "type:id"
   std::string actor;     // "id:type"
+  std::string batch;
   std::string wait;
 };
+
+// What an event of a batch has in its own line.
+void refuse_beside_batch(const PublishOptions& options) {
+  const std::pair<const char*, const std::string&> others[] = {{"TYPE", options.event_type},
+                                                               {"--data", options.data},
+                                                               {"--id", options.id},
+                                                               {"--tenant", options.tenant},
+                                                               {"--partner", options.partner},
+                                                               {"--timestamp", options.timestamp},
+                                                               {"--resource", options.resource},
+                                                               {"--actor", options.actor}};
+  for (const auto& [name, value] : others) {
+    if (value.empty()) continue;
+    throw usage_error(fmt::format("{} and --batch exclude each other", name),
+                      "each line of the batch is an event with members of its own");
+  }
+}
+
+void require_type_and_data(const PublishOptions& options) {
+  if (!options.event_type.empty() && !options.data.empty()) return;
+  throw usage_error(fmt::format("{} is required", options.event_type.empty() ? "TYPE" : "--data"),
+                    "webhookctl publish user.created --data @user.json, or --batch FILE");
+}
 
 std::pair<std::string, std::string> parted(const std::string& text, const std::string& option,
                                            const std::string& form) {
@@ -90,44 +115,16 @@ void show_published(Context& context, const Answer& answer) {
   if (text_at(accepted, "deliveries") == "0") note_nobody(context, accepted);
 }
 
-std::vector<Json> deliveries_in(const Json& event) {
-  const auto found = event.find("deliveries");
-  if (found == event.end() || !found->is_array()) return {};
-  return found->get<std::vector<Json>>();
-}
-
-// Asks for the event. Where others have the same id, ours is the one without a tenant or a partner
-// if none was named; `request` then says so from now on.
-Answer find_event(Context& context, const PublishOptions& options, Request& request) {
-  try {
-    return context.client.call(request);
-  } catch (const CliError& ambiguous) {
-    if (ambiguous.http_status != 409) throw;
-    const std::pair<const char*, const std::string&> ids[] = {{"tenant_id", options.tenant},
-                                                              {"partner_id", options.partner}};
-    for (const auto& [name, id] : ids) {
-      if (!id.empty()) continue;
-      request.query.emplace_back(name, "");
-      Answer answer = context.client.send(request);
-      if (answer.status == 200) return answer;
-    }
-    throw;
-  }
-}
-
 // Asks for the event until none of its deliveries waits.
 Exit wait_for_deliveries(Context& context, const PublishOptions& options,
                          const std::string& event_id, const Deadline& deadline) {
-  Request request{"GET", "/api/v1/admin/events/" + percent_encode(event_id), {}, std::nullopt};
-  if (!options.tenant.empty()) request.query.emplace_back("tenant_id", options.tenant);
-  if (!options.partner.empty()) request.query.emplace_back("partner_id", options.partner);
+  const EventName name{event_id, options.tenant, options.partner};
   Answer answer;
   std::vector<Json> deliveries;
   // The event is stored whatever becomes of the waiting: who publishes anew would do it twice.
   try {
     poll_until(deadline, [&] {
-      request.within = deadline.for_one_request();
-      answer = find_event(context, options, request);
+      answer = find_event(context.client, name, deadline.for_one_request());
       deliveries = deliveries_in(parse_object(answer));
       return std::all_of(deliveries.begin(), deliveries.end(), is_settled);
     });
@@ -147,6 +144,11 @@ Exit wait_for_deliveries(Context& context, const PublishOptions& options,
 }
 
 Exit publish(Context& context, const PublishOptions& options) {
+  if (!options.batch.empty()) {
+    refuse_beside_batch(options);
+    return publish_batch(context, {options.batch, options.wait});
+  }
+  require_type_and_data(options);
   const std::string event_id =
       options.id.empty() ? new_event_id(context.clock.now(), context.random) : options.id;
   const std::string body = publish_body(options, event_id);
@@ -169,13 +171,13 @@ Exit publish(Context& context, const PublishOptions& options) {
 
 void add_publish(CommandLine& line) {
   auto options = std::make_shared<PublishOptions>();
-  CLI::App& command = line.add("publish", "Publish an event",
+  CLI::App& command = line.add("publish", "Publish an event, or many",
                                "  webhookctl publish user.created --data '{\"id\": \"usr_7\"}'\n"
-                               "  webhookctl publish user.created --data @user.json --wait 10s");
-  command.add_option("TYPE", options->event_type, "Event type")->required();
+                               "  webhookctl publish user.created --data @user.json --wait 10s\n"
+                               "  webhookctl publish --batch events.ndjson");
+  command.add_option("TYPE", options->event_type, "Event type");
   command.add_option("--data", options->data, "What happened, an object: @FILE, - or JSON")
-      ->type_name("JSON")
-      ->required();
+      ->type_name("JSON");
   command.add_option("--id", options->id, "Event id; the same id is published once at most")
       ->type_name("ID");
   command.add_option("--tenant", options->tenant, "Whose event it is")->type_name("ID");
@@ -184,6 +186,10 @@ void add_publish(CommandLine& line) {
       ->type_name("TIME");
   command.add_option("--resource", options->resource, "What it is about")->type_name("TYPE:ID");
   command.add_option("--actor", options->actor, "Who did it")->type_name("ID:TYPE");
+  command
+      .add_option("--batch", options->batch,
+                  "NDJSON, one event a line as the API takes it; - is stdin")
+      ->type_name("FILE");
   command
       .add_option("--wait", options->wait,
                   "Wait until its deliveries are done, 30s unless said: exit 7 or 8 if not")

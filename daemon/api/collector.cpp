@@ -17,7 +17,7 @@ constexpr Refusal kBadChunk{400, "The chunked body is malformed"};
 
 bool is_batch_path(std::string_view path) {
   if (path.ends_with('/')) path.remove_suffix(1);
-  return path.ends_with("/events/batch");
+  return path == "/api/v1/events/batch";
 }
 
 // RFC 3986 section 3.2, loosely: what could be read as something else is refused.

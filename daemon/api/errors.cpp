@@ -10,8 +10,6 @@ namespace webhookd {
 namespace {
 
 constexpr std::size_t kMaxLocName = 1024;
-// A megabyte of unknown fields must not become ten of answer.
-constexpr std::size_t kMaxFaults = 100;
 
 std::string loc_text(const Loc& loc) {
   std::string text = "[";
@@ -202,11 +200,8 @@ Fault datetime_parsing(Loc loc, std::string input, std::string_view why) {
           error_ctx(why)};
 }
 
-Fault json_invalid(std::size_t position, std::string_view why) {
-  return {"json_invalid",
-          {std::string("body"), static_cast<std::int64_t>(position)},
-          "JSON decode error",
-          "{}",
+Fault json_invalid(const Loc& loc, std::size_t position, std::string_view why) {
+  return {"json_invalid", loc / static_cast<std::int64_t>(position), "JSON decode error", "{}",
           error_ctx(why)};
 }
 

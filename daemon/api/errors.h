@@ -49,7 +49,10 @@ struct Fault {
   std::string ctx;    // JSON text of an object; empty: none
 };
 
-// Answered as 422 with all its faults, the first 100 of them.
+// A megabyte of unknown fields must not become ten of answer.
+inline constexpr std::size_t kMaxFaults = 100;
+
+// Answered as 422 with all its faults, the first kMaxFaults of them.
 class ValidationError : public std::exception {
  public:
   explicit ValidationError(std::vector<Fault> faults) : faults_(std::move(faults)) {}
@@ -89,7 +92,8 @@ Fault url_parsing(Loc loc, std::string input, std::string_view why);
 Fault url_scheme(Loc loc, std::string input);
 Fault extra_forbidden(Loc loc, std::string input);
 Fault datetime_parsing(Loc loc, std::string input, std::string_view why);
-Fault json_invalid(std::size_t position, std::string_view why);
+// `position`: in characters, within the text at `loc`.
+Fault json_invalid(const Loc& loc, std::size_t position, std::string_view why);
 Fault value_error(Loc loc, std::string input, std::string_view why);
 
 }  // namespace fault

@@ -10,6 +10,7 @@ namespace webhookd {
 
 std::vector<Route> webhook_routes();
 std::vector<Route> event_routes();
+std::vector<Route> event_batch_routes();
 std::vector<Route> event_type_routes();
 std::vector<Route> delivery_routes();
 std::vector<Route> test_send_routes();

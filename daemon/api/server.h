@@ -30,7 +30,7 @@ struct ServerLimits {
   std::size_t header_bytes = 32 * 1024;  // all header lines together
   std::size_t header_count = 100;
   std::size_t body_bytes = 1024 * 1024;            // after de-chunking
-  std::size_t batch_body_bytes = 8 * 1024 * 1024;  // for a path that ends in "/events/batch"
+  std::size_t batch_body_bytes = 8 * 1024 * 1024;  // for /api/v1/events/batch
   std::size_t connections = 10'000;
   // Memory for requests that are being collected or answered, over all connections. Beyond it the
   // newest of those that hold more than 4 KiB are answered 503.

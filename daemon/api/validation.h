@@ -23,6 +23,8 @@ class Faults {
   // Behind what is there.
   void append(Faults more);
   bool empty() const { return faults_.empty(); }
+  // No caller is shown more.
+  bool is_full() const { return faults_.size() >= kMaxFaults; }
   // Throws ValidationError when there is any.
   void check() const;
 

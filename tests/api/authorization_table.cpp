@@ -207,6 +207,8 @@ std::vector<RouteRow> rows() {
       {"DELETE", one, Access::write, NamedBy::by_path, 204},
       {"POST", one + "/rotate-secret", Access::write, NamedBy::by_path, 200},
       {"POST", "/api/v1/events", Access::publish, NamedBy::by_body, 202, event},
+      {"POST", "/api/v1/events/batch", Access::publish, NamedBy::by_body, 202,
+       Json::array({event})},
       {"GET", "/api/v1/admin/events/{event_id}", Access::read, NamedBy::by_path, 200},
       {"GET", kWebhooks + "/events", Access::read, NamedBy::nothing, 200},
       {"POST", "/api/v1/admin/event-types", Access::super_write, NamedBy::nothing, 201, type},
@@ -266,7 +268,7 @@ Reply ask(ApiFixture& api, const Asking& asking, const RouteRow& row, const Thin
     if (thing.binding.partner_id) path += "&partner_id=" + *thing.binding.partner_id;
   }
   if (naming == Naming::named && row.names == NamedBy::by_body) {
-    body.update(binding_json(thing.binding));
+    (body.is_array() ? body.at(0) : body).update(binding_json(thing.binding));
   }
   if (row.ok == 201 && body.contains("url")) body["name"] = "made " + std::to_string(++serial);
   return api.send(row.method, path, body.is_null() ? "" : body.dump(), asking.caller);

@@ -230,13 +230,13 @@ std::vector<Accepted> accepted_requests() {
        "abc"},
       {"NUL in a body", with_header("Content-Length: 3") + text("a\0b"), "/", text("a\0b")},
       {"a batch",
-       "POST /v/events/batch HTTP/1.1\r\nHost: h\r\nContent-Length: 40\r\n\r\n" +
+       "POST /api/v1/events/batch HTTP/1.1\r\nHost: h\r\nContent-Length: 40\r\n\r\n" +
            std::string(40, 'b'),
-       "/v/events/batch", std::string(40, 'b')},
+       "/api/v1/events/batch", std::string(40, 'b')},
       {"a batch with a slash",
-       "POST /v/events/batch/?a=b HTTP/1.1\r\nHost: h\r\nContent-Length: 40\r\n\r\n" +
+       "POST /api/v1/events/batch/?a=b HTTP/1.1\r\nHost: h\r\nContent-Length: 40\r\n\r\n" +
            std::string(40, 'b'),
-       "/v/events/batch/", std::string(40, 'b')},
+       "/api/v1/events/batch/", std::string(40, 'b')},
       {"a GET with a body", "GET / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\na", "/", "a"},
       {"chunks", chunked("3\r\nabc\r\nA\r\n1234567890\r\n0\r\n\r\n"), "/", "abc1234567890"},
       {"chunks of the most bytes", chunked("14\r\n12345678901234567890\r\n0\r\n\r\n"), "/",
