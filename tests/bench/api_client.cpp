@@ -28,9 +28,15 @@ ApiClient::ApiClient(const Address& address, std::string token)
 
 Json ApiClient::get(const std::string& path) { return exchange(head("GET", path, 0)); }
 
-Json ApiClient::post(const std::string& path, const Json& body) {
+Json ApiClient::post(const std::string& path, const Json& body) { return send("POST", path, body); }
+
+Json ApiClient::patch(const std::string& path, const Json& body) {
+  return send("PATCH", path, body);
+}
+
+Json ApiClient::send(std::string_view method, const std::string& path, const Json& body) {
   const std::string text = body.dump();
-  return exchange(head("POST", path, text.size()) + text);
+  return exchange(head(method, path, text.size()) + text);
 }
 
 std::string ApiClient::head(std::string_view method, const std::string& path,
@@ -66,6 +72,12 @@ Json ApiClient::exchange(const std::string& request) {
   Json body = Json::parse(answer->body, nullptr, false);
   if (body.is_discarded()) throw Failed(what + ": the answer is no JSON");
   return body;
+}
+
+std::string minted_token(ApiClient& admin) {
+  const Json answer =
+      admin.post("/api/v1/admin/tokens", {{"role", "super_admin"}, {"ttl_seconds", 3600}});
+  return answer.at("token").get<std::string>();
 }
 
 }  // namespace webhookd::bench

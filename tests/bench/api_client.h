@@ -19,13 +19,18 @@ class ApiClient {
   // nothing comes for 30 seconds.
   Json get(const std::string& path);
   Json post(const std::string& path, const Json& body);
+  Json patch(const std::string& path, const Json& body);
 
  private:
+  Json send(std::string_view method, const std::string& path, const Json& body);
   Json exchange(const std::string& request);
   std::string head(std::string_view method, const std::string& path, std::size_t length) const;
 
   FileDescriptor socket_;
   std::string token_;
 };
+
+// A super_admin's, for an hour. `admin` is on the Unix socket.
+std::string minted_token(ApiClient& admin);
 
 }  // namespace webhookd::bench

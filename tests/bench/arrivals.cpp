@@ -14,7 +14,11 @@ namespace {
 constexpr std::string_view kPrefix = "evt_bench_";
 constexpr std::size_t kNowhere = ~std::size_t{0};
 
-std::size_t index_in(std::string_view id) {
+}  // namespace
+
+std::string event_id_of(std::size_t index) { return fmt::format("{}{:012}", kPrefix, index); }
+
+std::size_t event_index(std::string_view id) {
   if (!id.starts_with(kPrefix)) return kNowhere;
   id.remove_prefix(kPrefix.size());
   std::size_t index = kNowhere;
@@ -22,13 +26,9 @@ std::size_t index_in(std::string_view id) {
   return fault == std::errc{} && end == id.data() + id.size() ? index : kNowhere;
 }
 
-}  // namespace
-
-std::string event_id_of(std::size_t index) { return fmt::format("{}{:012}", kPrefix, index); }
-
 void Arrivals::record(const HttpMessage& request) {
   const Monotonic now = std::chrono::steady_clock::now();
-  const std::size_t index = index_in(request.header("X-ScaiKey-Event-ID"));
+  const std::size_t index = event_index(request.header("X-ScaiKey-Event-ID"));
   if (index >= times_.size()) {
     ++strangers_;
   } else if (times_[index] != Monotonic{}) {

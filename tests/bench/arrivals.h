@@ -14,6 +14,8 @@ namespace webhookd::bench {
 // Event ids that carry an index, so that what arrives can be matched with what was sent. They sort
 // in the order of the index, as generated ids do.
 std::string event_id_of(std::size_t index);
+// The index in such an id; a number beyond all when it is none.
+std::size_t event_index(std::string_view id);
 
 // When each of `expected` numbered events reached the receiver. record() is for the receiver's
 // thread alone; the rest may be called from any one other thread.

@@ -37,12 +37,21 @@ void append(List& list, const char* line) {
   list.reset(longer);
 }
 
+// What a delivery carries, with values of the same length that belong to no event.
 List request_headers() {
   List list;
-  append(list, "Content-Type: application/json");
-  append(list, "User-Agent: bench");
-  append(list, "Expect:");
-  append(list, "Accept:");
+  for (const char* line :
+       {"Content-Type: application/json", "User-Agent: ScaiKey-Webhook/1.0",
+        "X-ScaiKey-Webhook-ID: 1000000", "X-ScaiKey-Event-ID: evt_bench_000000000000",
+        "X-ScaiKey-Event-Type: user.created", "X-ScaiKey-Timestamp: 1790000000",
+        "X-ScaiKey-Signature: t=1790000000,v1="
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        "X-ScaiKey-Attempt: 1", "webhook-id: evt_bench_000000000000",
+        "webhook-timestamp: 1790000000",
+        "webhook-signature: v1,MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "Expect:",
+        "Accept:"}) {
+    append(list, line);
+  }
   return list;
 }
 
@@ -109,7 +118,7 @@ Easy SendRun::new_transfer() const {
   Easy easy{curl_easy_init()};
   CURL* const h = easy.get();
   if (h == nullptr) throw Failed("libcurl: out of memory");
-  set(h, CURLOPT_URL, plan_.url.c_str());
+  set(h, CURLOPT_URL, plan_.urls.front().c_str());
   set(h, CURLOPT_NOSIGNAL, 1L);
   set(h, CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
   set(h, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -167,6 +176,9 @@ void SendRun::start_what_fits() {
   if (idle_.empty() || stopped_) return;
   const bool late = std::chrono::steady_clock::now() - began_ > plan_.stop_after;
   while (!idle_.empty() && !late && started_ < plan_.posts) {
+    if (plan_.urls.size() > 1) {
+      set(idle_.back(), CURLOPT_URL, plan_.urls[started_ % plan_.urls.size()].c_str());
+    }
     if (curl_multi_add_handle(multi_.get(), idle_.back()) != CURLM_OK) {
       throw Failed("libcurl: cannot start a transfer");
     }

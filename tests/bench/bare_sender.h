@@ -3,13 +3,14 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "shared/time.h"
 
 namespace webhookd::bench {
 
 struct SendPlan {
-  std::string url;
+  std::vector<std::string> urls;  // in turn
   std::string body;
   std::size_t in_flight = 64;
   std::size_t posts = 0;
@@ -22,9 +23,9 @@ struct SendResult {
   Monotonic::duration took{};
 };
 
-// What libcurl alone can do: one thread, one multi handle driven by epoll, the options that a
-// webhook sender sets, the same body each time, and no signature, store or policy. Throws Failed
-// on another status, a failed transfer, or when the time limit passes.
+// What libcurl alone can do: one thread, one multi handle driven by epoll, the options and headers
+// that a webhook sender sets, the same body and header values each time, and no store or policy.
+// Throws Failed on another status, a failed transfer, or when the time limit passes.
 SendResult run_bare_sender(const SendPlan& plan);
 
 }  // namespace webhookd::bench

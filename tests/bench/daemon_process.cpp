@@ -17,6 +17,7 @@
 #include <optional>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "shared/time.h"
 
@@ -49,8 +50,7 @@ class SpawnActions {
   explicit SpawnActions(const std::filesystem::path& log) {
     posix_spawn_file_actions_init(&actions_);
     posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_addopen(&actions_, 2, log.c_str(), O_WRONLY | O_CREAT | O_APPEND,
-                                     0600);
+    posix_spawn_file_actions_addopen(&actions_, 2, log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_adddup2(&actions_, 2, 1);
   }
   SpawnActions(const SpawnActions&) = delete;
@@ -82,10 +82,11 @@ TemporaryDir::~TemporaryDir() {
   std::filesystem::remove_all(path_, ignored);
 }
 
-DaemonProcess::DaemonProcess(const std::filesystem::path& program,
-                             const std::filesystem::path& parent,
+std::filesystem::path state_dir_in(const std::filesystem::path& home) { return home / "state"; }
+
+DaemonProcess::DaemonProcess(const std::filesystem::path& program, std::filesystem::path home,
                              const std::vector<std::string>& more_flags, milliseconds patience)
-    : dir_(parent) {
+    : home_(std::move(home)) {
   const Monotonic began = steady_clock::now();
   try {
     spawn(program, more_flags);
@@ -107,7 +108,7 @@ void DaemonProcess::spawn(const std::filesystem::path& program,
                                      "--",
                                      program.string(),
                                      "--state-dir",
-                                     (dir_.path() / "state").string(),
+                                     state_dir_in(home_).string(),
                                      "--socket",
                                      socket().string(),
                                      "--listen",
@@ -119,8 +120,8 @@ void DaemonProcess::spawn(const std::filesystem::path& program,
                                      "warn"};
   arguments.insert(arguments.end(), more_flags.begin(), more_flags.end());
   std::vector<std::string> environment{"PATH=/usr/bin:/bin", "LANG=C.UTF-8",
-                                       "HOME=" + dir_.path().string()};
-  const SpawnActions actions(dir_.path() / "stderr");
+                                       "HOME=" + home_.string()};
+  const SpawnActions actions(home_ / "stderr");
   pid_t pid = -1;
   const int fault = ::posix_spawn(&pid, arguments.front().c_str(), actions.get(), nullptr,
                                   pointers(arguments).data(), pointers(environment).data());
@@ -132,7 +133,7 @@ void DaemonProcess::spawn(const std::filesystem::path& program,
 }
 
 std::string DaemonProcess::log() const {
-  std::ifstream file(dir_.path() / "stderr");
+  std::ifstream file(home_ / "stderr");
   return {std::istreambuf_iterator<char>{file}, {}};
 }
 
@@ -172,6 +173,15 @@ int DaemonProcess::reap() {
   ::waitpid(pid_, &status, 0);
   pid_ = -1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+// A line of /proc/PID/status, which counts in kB.
+double DaemonProcess::status_mib(std::string_view name) const {
+  std::ifstream file(fmt::format("/proc/{}/status", pid_));
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(name)) return std::stod(line.substr(name.size())) / 1024;
+  }
+  throw Failed(fmt::format("no {} of webhookd:\n{}", name, log()));
 }
 
 void DaemonProcess::kill_now() noexcept {

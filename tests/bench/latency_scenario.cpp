@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "bench/publish_rig.h"
+#include "bench/rates.h"
 #include "bench/samples.h"
 #include "bench/scenario.h"
 
@@ -11,25 +12,20 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr int kEventsPerSecond = 1000;
-constexpr std::chrono::nanoseconds kInterval =
-    std::chrono::nanoseconds{seconds{1}} / kEventsPerSecond;
-static_assert(kInterval * kEventsPerSecond == seconds{1});
-constexpr int kClients = 64;  // more than a stall of 50 ms needs
-constexpr seconds kGrace{30};
 constexpr double kMedianGoal = 3;  // milliseconds
-constexpr double kP99Goal = 25;
-
-constexpr double kMillis = 1000;  // of a second
+constexpr double kSlowestGoal = 25;
 
 }  // namespace
 
 std::vector<Row> measure_latency(const Context& context) {
   const auto events = static_cast<std::size_t>(kEventsPerSecond * context.seconds);
-  const seconds limit = seconds{context.seconds} + kGrace;
-  PublishRig rig(context, events);
-  LoadPlan plan = rig.publishing();
-  plan.connections = kClients;
+  const seconds limit = seconds{context.seconds} + kScheduleGrace;
+  RigPlan rig_plan;
+  rig_plan.events = events;
+  rig_plan.webhook = {{"max_in_flight", kMostInFlight}};
+  PublishRig rig(context, rig_plan);
+  LoadPlan plan = rig.publishing(events);
+  plan.connections = kScheduledClients;
   plan.interval = kInterval;
   plan.stop_after = limit;
   plan.time_limit = limit;
@@ -55,7 +51,7 @@ std::vector<Row> measure_latency(const Context& context) {
   };
   std::vector<Row> rows{
       row("publish_to_received_p50", 50, Goal{Goal::Side::at_most, kMedianGoal}),
-      row("publish_to_received_p99", 99, Goal{Goal::Side::at_most, kP99Goal}),
+      row("publish_to_received_p99", 99, Goal{Goal::Side::at_most, kSlowestGoal}),
       row("publish_to_received_max", 100, std::nullopt),
   };
   rows.back().note +=

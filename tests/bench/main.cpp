@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -25,6 +26,7 @@ struct Arguments {
   std::filesystem::path json;
   std::filesystem::path dir;
   std::vector<std::string> only;
+  bool quick = false;
   Context context;
 };
 
@@ -42,31 +44,47 @@ std::vector<std::string> scenario_names() {
   return names;
 }
 
+template <typename Number>
+void add_size(CLI::App& app, const char* flag, Number& size, const char* about,
+              const CLI::Range& range) {
+  app.add_option(flag, size, about)->capture_default_str()->check(range);
+}
+
+void add_sizes(CLI::App& app, Context& context) {
+  const CLI::Range many(100, 100'000'000);
+  add_size(app, "--events", context.events, "events of a throughput round", many);
+  add_size(app, "--endpoints", context.endpoints, "where many are measured", {10, 100'000});
+  add_size(app, "--in-flight", context.in_flight, "attempts that a receiver holds", many);
+  add_size(app, "--waiting", context.waiting, "deliveries that wait", {1000, 100'000'000});
+  add_size(app, "--stored", context.stored, "deliveries of a long history", many);
+  add_size(app, "--retries", context.retries, "retries due in one second", many);
+  add_size(app, "--rounds", context.rounds, "rounds of each ratio", {1, 100});
+  add_size(app, "--seconds", context.seconds, "length at a fixed rate", {1, 600});
+}
+
 void add_options(CLI::App& app, Arguments& arguments) {
-  Context& context = arguments.context;
   app.add_option("build", arguments.build, "folder that holds webhookd, built for release")
       ->required()
       ->check(CLI::ExistingDirectory);
   app.add_option("--json", arguments.json, "write the figures to this file too");
   app.add_option("--dir", arguments.dir, "make state directories in here (default: build)")
+      ->take_last()
       ->check(CLI::ExistingDirectory);
   app.add_option("--only", arguments.only, "run only these scenarios")
       ->check(CLI::IsMember(scenario_names()));
-  app.add_option("--events", context.events, "events of a throughput round")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 1'000'000));
-  app.add_option("--rounds", context.rounds, "rounds of each ratio")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 100));
-  app.add_option("--seconds", context.seconds, "length at a fixed rate")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 600));
+  app.add_flag("--quick", arguments.quick,
+               "small sizes: shows in seconds that everything runs; its figures say nothing");
+  add_sizes(app, arguments.context);
   app.footer(scenario_list());
 }
 
+// Daemons inherit it. Root may have more than it was given; others take what they may.
 void raise_file_limit() {
+  constexpr rlim_t kWanted = 65'536;
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  const rlimit wanted{std::max(kWanted, files.rlim_max), std::max(kWanted, files.rlim_max)};
+  if (::setrlimit(RLIMIT_NOFILE, &wanted) == 0) return;
   files.rlim_cur = files.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &files);
 }
@@ -76,19 +94,30 @@ bool is_chosen(const Arguments& arguments, std::string_view name) {
          std::find(arguments.only.begin(), arguments.only.end(), name) != arguments.only.end();
 }
 
-std::vector<Row> measured(const Arguments& arguments) {
-  std::vector<Row> rows;
+// A daemon that answered nothing, or a clock that ran backwards, would show here.
+void check_sane(const std::vector<Row>& rows) {
+  for (const Row& row : rows) {
+    if (std::isfinite(row.value) && row.value > 0) continue;
+    throw Failed(fmt::format("{} is {}: that cannot be", row.name, row.value));
+  }
+}
+
+// One that fails has no rows; the others are measured all the same.
+Report measured(const Arguments& arguments) {
+  Report report;
   for (const Scenario& scenario : scenarios()) {
     if (!is_chosen(arguments, scenario.name)) continue;
     fmt::print(stderr, "measuring {}: {}\n", scenario.name, scenario.about);
     try {
       const std::vector<Row> more = scenario.run(arguments.context);
-      rows.insert(rows.end(), more.begin(), more.end());
+      check_sane(more);
+      report.rows.insert(report.rows.end(), more.begin(), more.end());
     } catch (const std::exception& fault) {
-      throw Failed(fmt::format("{}: {}", scenario.name, fault.what()));
+      fmt::print(stderr, "error: {}: {}\n", scenario.name, fault.what());
+      report.failed.push_back({std::string{scenario.name}, fault.what()});
     }
   }
-  return rows;
+  return report;
 }
 
 void write_json(const std::filesystem::path& path, const Json& json) {
@@ -108,17 +137,18 @@ int run(int argc, char** argv) {
     return app.exit(fault) == 0 ? 0 : kUsage;
   }
   raise_file_limit();
+  if (arguments.quick) make_quick(arguments.context);
   arguments.context.webhookd = std::filesystem::canonical(arguments.build) / "webhookd";
   if (!std::filesystem::exists(arguments.context.webhookd)) {
     throw Failed("not built: " + arguments.context.webhookd.string());
   }
   arguments.context.dir =
       std::filesystem::canonical(arguments.dir.empty() ? arguments.build : arguments.dir);
-  const std::vector<Row> rows = measured(arguments);
-  const Machine machine = this_machine(arguments.context.dir);
-  fmt::print("{}", table_text(machine, rows));
-  if (!arguments.json.empty()) write_json(arguments.json, report_json(machine, rows));
-  return 0;
+  Report report = measured(arguments);
+  report.machine = this_machine(arguments.context.dir);
+  fmt::print("{}", table_text(report));
+  if (!arguments.json.empty()) write_json(arguments.json, report_json(report));
+  return report.failed.empty() ? 0 : kFailed;
 }
 
 }  // namespace

@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 namespace webhookd::bench {
@@ -12,64 +13,93 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr int kMostInFlight = 256;
-constexpr milliseconds kLookEvery{5};
+constexpr milliseconds kAskEvery{5};
+constexpr std::string_view kHook = "/hook/";
 
-std::string minted_token(ApiClient& admin) {
-  const Json answer =
-      admin.post("/api/v1/admin/tokens", {{"role", "super_admin"}, {"ttl_seconds", 3600}});
-  return answer.at("token").get<std::string>();
-}
-
-std::string created_webhook(ApiClient& admin, const std::string& url) {
-  const Json answer = admin.post("/api/v1/admin/webhooks/", {{"name", "bench"},
-                                                             {"url", url},
-                                                             {"events", {"user.created"}},
-                                                             {"max_in_flight", kMostInFlight}});
-  return answer.at("id").get<std::string>();
+// "POST /hook/<number> HTTP/1.1"
+std::size_t endpoint_in(const HttpMessage& request) {
+  const std::size_t at = request.start_line.find(kHook);
+  std::size_t endpoint = 0;
+  if (at == std::string_view::npos) return endpoint;
+  const std::string_view digits = request.start_line.substr(at + kHook.size());
+  std::from_chars(digits.data(), digits.data() + digits.size(), endpoint);
+  return endpoint;
 }
 
 }  // namespace
 
-std::string event_body(std::size_t index) {
-  std::string body = fmt::format(
-      R"({{"event_id":"{}","event_type":"user.created","data":{{"text":")", event_id_of(index));
-  constexpr std::string_view kEnd = "\"}}";
-  body.append(kEventBytes - kEnd.size() - body.size(), 'x');
-  return body.append(kEnd);
+PublishRig::PublishRig(const Context& context, const RigPlan& plan)
+    : program_(context.webhookd),
+      endpoints_(plan.endpoints),
+      black_holes_(plan.black_holes),
+      flags_(plan.flags),
+      arrivals_(plan.events),
+      receiver_([this](const HttpMessage& request) { return answer(request); }),
+      home_(context.dir) {
+  start_daemon();
+  create_webhooks(plan);
 }
 
-PublishRequest::PublishRequest(const std::string& token)
-    : text_(fmt::format("POST /api/v1/events HTTP/1.1\r\nHost: localhost\r\n"
-                        "Authorization: Bearer {}\r\nContent-Type: application/json\r\n"
-                        "Content-Length: {}\r\n\r\n{}",
-                        token, kEventBytes, event_body(0))),
-      id_at_(text_.rfind(event_id_of(0))) {}
-
-void PublishRequest::operator()(std::size_t index, std::string& out) const {
-  const std::size_t begin = out.size();
-  out += text_;
-  const std::string id = event_id_of(index);
-  out.replace(begin + id_at_, id.size(), id);
+void PublishRig::start_daemon() {
+  daemon_.emplace(program_, home_.path(), flags_);
+  admin_.emplace(Address{daemon_->socket()});
+  token_ = minted_token(*admin_);
 }
 
-PublishRig::PublishRig(const Context& context, std::size_t events)
-    : events_(events),
-      arrivals_(events),
-      receiver_([this](const HttpMessage& request) {
-        arrivals_.record(request);
-        return 200;
-      }),
-      daemon_(context.webhookd, context.dir),
-      admin_(Address{daemon_.socket()}),
-      token_(minted_token(admin_)),
-      webhook_id_(created_webhook(admin_, receiver_.url("/hook"))) {}
+void PublishRig::start_again() {
+  admin_.reset();
+  daemon_.reset();
+  start_daemon();
+}
 
-LoadPlan PublishRig::publishing() const {
+// What is never answered is sent again, so it is no arrival.
+int PublishRig::answer(const HttpMessage& request) {
+  if (black_holes_ > 0 && endpoint_in(request) < black_holes_) return kNoAnswer;
+  arrivals_.record(request);
+  return 200;
+}
+
+void PublishRig::create_webhooks(const RigPlan& plan) {
+  LoadPlan load;
+  load.target = daemon_->port();
+  load.connections = static_cast<int>(std::min<std::size_t>(plan.endpoints, 32));
+  load.requests = plan.endpoints;
+  load.expected_status = 201;
+  load.write_request = [&](std::size_t index, std::string& out) {
+    Json body = plan.webhook;
+    body["name"] = fmt::format("bench {}", index);
+    body["url"] = receiver_.url(fmt::format("{}{}", kHook, index));
+    body["events"] = {"user.created"};
+    if (plan.endpoints > 1) body["tenant_id"] = tenant_of(index);
+    const std::string text = body.dump();
+    out += fmt::format(
+        "POST /api/v1/admin/webhooks/ HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\n"
+        "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+        token_, text.size(), text);
+  };
+  run_load(load);
+}
+
+std::string PublishRig::webhook_id() {
+  const Json page = admin_->get("/api/v1/admin/webhooks/?per_page=1");
+  return page.at("items").at(0).at("id").get<std::string>();
+}
+
+LoadPlan PublishRig::publishing(std::size_t events, std::size_t first) const {
   LoadPlan plan;
-  plan.target = daemon_.port();
-  plan.requests = events_;
-  plan.write_request = PublishRequest{token_};
+  plan.target = daemon_->port();
+  plan.requests = events;
+  plan.write_request = PublishRequest{token_, {PublishRequest::Form::single, 1, endpoints_, first}};
+  return plan;
+}
+
+LoadPlan PublishRig::publishing_batches(std::size_t events, std::size_t batch,
+                                        std::size_t first) const {
+  LoadPlan plan;
+  plan.target = daemon_->port();
+  plan.requests = events / batch;
+  plan.write_request =
+      PublishRequest{token_, {PublishRequest::Form::batch, batch, endpoints_, first}};
   return plan;
 }
 
@@ -78,26 +108,30 @@ void PublishRig::wait_until_received(std::size_t count, Monotonic deadline) cons
     arrivals_.wait_for(count, deadline);
   } catch (const Failed& fault) {
     receiver_.check();
-    throw Failed(fmt::format("{}\n{}", fault.what(), daemon_.log()));
+    throw Failed(fmt::format("{}\n{}", fault.what(), daemon_->log()));
   }
 }
 
 std::int64_t PublishRig::deliveries(const std::string& query) {
-  return admin_
-      .get(fmt::format("/api/v1/admin/webhooks/{}/deliveries?per_page=1{}", webhook_id_, query))
-      .at("total")
-      .get<std::int64_t>();
+  return admin_->get("/api/v1/admin/deliveries?per_page=1" + query).at("total").get<std::int64_t>();
 }
 
-void PublishRig::wait_until_recorded(std::size_t count, Monotonic deadline) {
+// The backlog is a sum of a few counters: looking at it costs the daemon little.
+Monotonic PublishRig::wait_until_recorded(std::size_t count, Monotonic deadline) {
+  Monotonic seen;
   for (;;) {
-    const std::int64_t recorded = deliveries("&status=succeeded");
-    if (recorded == static_cast<std::int64_t>(count)) return;
-    if (steady_clock::now() > deadline) {
-      throw Failed(fmt::format("{} of {} deliveries are recorded as succeeded", recorded, count));
+    const Json status = admin_->get("/api/v1/admin/status");
+    const auto backlog = status.at("backlog").get<std::int64_t>();
+    seen = steady_clock::now();
+    if (backlog == 0) break;
+    if (seen > deadline) {
+      throw Failed(fmt::format("{} of {} deliveries are not recorded", backlog, count));
     }
-    std::this_thread::sleep_for(kLookEvery);
+    std::this_thread::sleep_for(kAskEvery);
   }
+  const std::int64_t succeeded = deliveries("&status=succeeded");
+  if (succeeded == static_cast<std::int64_t>(count)) return seen;
+  throw Failed(fmt::format("{} of {} deliveries are recorded as succeeded", succeeded, count));
 }
 
 void PublishRig::finish() {
@@ -106,7 +140,7 @@ void PublishRig::finish() {
   if (all != static_cast<std::int64_t>(received)) {
     throw Failed(fmt::format("{} events made {} deliveries", received, all));
   }
-  daemon_.stop();
+  daemon_->stop();
   receiver_.check();
   arrivals_.wait_for(received, steady_clock::now());
 }

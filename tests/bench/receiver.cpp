@@ -14,7 +14,7 @@
 namespace webhookd::bench {
 namespace {
 
-constexpr std::size_t kReadBytes = 256 * 1024;
+constexpr std::size_t kReceiveBytes = 256 * 1024;
 
 void append_answer(std::string& out, int status) {
   if (status == 200) {
@@ -33,7 +33,7 @@ Receiver::Receiver(Handler handler)
       listener_(listen_on_loopback()),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      buffer_(kReadBytes, '\0') {
+      buffer_(kReceiveBytes, '\0') {
   if (!epoll_ || !stop_) fail_with_errno("receiver");
   watch(listener_.socket.get(), EPOLLIN, EPOLL_CTL_ADD);
   watch(stop_.get(), EPOLLIN, EPOLL_CTL_ADD);

@@ -61,27 +61,36 @@ Machine this_machine(const std::filesystem::path& dir) {
           file_system_name(dir), WEBHOOKD_BUILD_TYPE};
 }
 
-std::string table_text(const Machine& machine, std::span<const Row> rows) {
+std::string table_text(const Report& report) {
+  const Machine& machine = report.machine;
   std::string out =
       fmt::format("{} x {}, Linux {}, {}, {} build\n\n", machine.cpus, machine.cpu_model,
                   machine.kernel, machine.file_system, machine.build_type);
-  constexpr std::string_view kLine = "{:<26} {:>10}  {:<9} {:<16} {}\n";
+  constexpr std::string_view kLine = "{:<28} {:>10}  {:<9} {:<16} {}\n";
   out += fmt::format(kLine, "figure", "value", "unit", "goal", "note");
-  for (const Row& row : rows) {
+  for (const Row& row : report.rows) {
     out += fmt::format(kLine, row.name, number_text(row.value), row.unit, goal_text(row), row.note);
+  }
+  for (const Report::Failure& failure : report.failed) {
+    out += fmt::format("{}: not measured: {}\n", failure.scenario, failure.reason);
   }
   return out;
 }
 
-Json report_json(const Machine& machine, std::span<const Row> rows) {
+Json report_json(const Report& report) {
+  const Machine& machine = report.machine;
   Json json{{"machine",
              {{"cpus", machine.cpus},
               {"cpu_model", machine.cpu_model},
               {"kernel", machine.kernel},
               {"file_system", machine.file_system},
               {"build_type", machine.build_type}}},
-            {"rows", Json::array()}};
-  for (const Row& row : rows) json["rows"].push_back(row_json(row));
+            {"rows", Json::array()},
+            {"failed", Json::array()}};
+  for (const Row& row : report.rows) json["rows"].push_back(row_json(row));
+  for (const Report::Failure& failure : report.failed) {
+    json["failed"].push_back({{"scenario", failure.scenario}, {"reason", failure.reason}});
+  }
   return json;
 }
 

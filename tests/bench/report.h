@@ -1,8 +1,8 @@
 #pragma once
 
 #include <filesystem>
-#include <span>
 #include <string>
+#include <vector>
 
 #include "bench/scenario.h"
 #include "shared/model_json.h"
@@ -19,11 +19,21 @@ struct Machine {
 };
 Machine this_machine(const std::filesystem::path& dir);
 
-// One aligned table for a person, a line for each row.
-std::string table_text(const Machine& machine, std::span<const Row> rows);
+struct Report {
+  struct Failure {
+    std::string scenario;
+    std::string reason;
+  };
+  Machine machine{};
+  std::vector<Row> rows{};
+  std::vector<Failure> failed{};  // scenarios without rows
+};
+
+// One aligned table for a person, a line for each row and each failure.
+std::string table_text(const Report& report);
 
 // {"machine": {...}, "rows": [{"name", "value", "unit", "goal": null | {"at_least" | "at_most":
-// n}, "met": null | bool, "note"}]}
-Json report_json(const Machine& machine, std::span<const Row> rows);
+// n}, "met": null | bool, "note"}], "failed": [{"scenario", "reason"}]}
+Json report_json(const Report& report);
 
 }  // namespace webhookd::bench

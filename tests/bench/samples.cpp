@@ -1,7 +1,10 @@
 #include "bench/samples.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "bench/socket.h"
 
@@ -21,6 +24,13 @@ double Samples::percentile(double percent) {
 double Samples::smallest() {
   sort();
   return values_.front();
+}
+
+double Samples::sum() const { return std::accumulate(values_.begin(), values_.end(), 0.0); }
+
+std::string Samples::spread(int precision) {
+  return fmt::format("median of {}, {:.{}f} to {:.{}f}", count(), smallest(), precision, largest(),
+                     precision);
 }
 
 void Samples::sort() {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include "shared/time.h"
@@ -20,6 +21,10 @@ class Samples {
   double median() { return percentile(50); }
   double smallest();
   double largest() { return percentile(100); }
+  double sum() const;
+
+  // "median of 3, 0.41 to 0.44": what a reader needs to judge a median.
+  std::string spread(int precision);
 
  private:
   void sort();

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "bench/api_client.h"
 #include "bench/arrivals.h"
@@ -48,7 +49,7 @@ LoadPlan deliveries_to(const Receiver& receiver, std::size_t count) {
 
 SendPlan posts_to(const Receiver& receiver, std::size_t count) {
   SendPlan plan;
-  plan.url = receiver.url("/hook");
+  plan.urls = {receiver.url("/hook")};
   plan.body = event_body(0);
   plan.posts = count;
   plan.time_limit = milliseconds{20'000};
@@ -221,7 +222,7 @@ TEST_CASE("an event that arrives twice, or was never sent, is a failure") {
 }
 
 TEST_CASE("a publish request holds an event of exactly 512 bytes with the id of its index") {
-  const PublishRequest write("token");
+  const PublishRequest write("token", {});
   std::string text = "before";
   write(7, text);
   const auto request = first_message(std::string_view{text}.substr(6));
@@ -232,6 +233,26 @@ TEST_CASE("a publish request holds an event of exactly 512 bytes with the id of 
   CHECK(request->body.size() == kEventBytes);
   const Json event = Json::parse(request->body);
   CHECK(event.at("event_id") == event_id_of(7));
+}
+
+TEST_CASE("a batch holds the events of its place, each with its tenant, one a line") {
+  const PublishRequest write("token", {PublishRequest::Form::batch, 3, 5, 100});
+  std::string text;
+  write(2, text);
+  const auto request = first_message(text);
+  REQUIRE(request);
+  CHECK(request->size == text.size());
+  CHECK(request->start_line == "POST /api/v1/events/batch HTTP/1.1");
+  CHECK(request->header("content-type") == "application/x-ndjson");
+  std::istringstream lines{std::string{request->body}};
+  for (const std::size_t index : {106, 107, 108}) {
+    std::string line;
+    REQUIRE(std::getline(lines, line));
+    CHECK(line == event_body(index, 5));
+    CHECK(line.size() == kEventBytes);
+    CHECK(Json::parse(line).at("event_id") == event_id_of(index));
+    CHECK(Json::parse(line).at("tenant_id") == tenant_of(index % 5));
+  }
 }
 
 TEST_CASE("a percentile is a sample: the one at its rank") {
@@ -246,19 +267,23 @@ TEST_CASE("a percentile is a sample: the one at its rank") {
 }
 
 TEST_CASE("the report says of each goal whether it was met") {
-  const std::vector<Row> rows{
+  Report measured;
+  measured.rows = {
       {"ratio", 0.25, "x", Goal{Goal::Side::at_least, 0.25}, "note"},
       {"p99", 25.1, "ms", Goal{Goal::Side::at_most, 25}, ""},
       {"rate", 12345.6, "/s", std::nullopt, ""},
   };
-  const Json report = report_json(Machine{}, rows);
+  measured.failed = {{"latency", "no daemon"}};
+  const Json report = report_json(measured);
   CHECK(report.at("rows").at(0).at("met") == true);
   CHECK(report.at("rows").at(0).at("goal").at("at_least") == 0.25);
   CHECK(report.at("rows").at(1).at("met") == false);
   CHECK(report.at("rows").at(1).at("goal").at("at_most") == 25);
   CHECK(report.at("rows").at(2).at("goal").is_null());
   CHECK(report.at("rows").at(2).at("met").is_null());
-  CHECK_THAT(table_text(Machine{}, rows), Contains(">= 0.25 met") && Contains("<= 25 MISSED"));
+  CHECK(report.at("failed").at(0).at("scenario") == "latency");
+  CHECK_THAT(table_text(measured), Contains(">= 0.25 met") && Contains("<= 25 MISSED") &&
+                                       Contains("latency: not measured: no daemon"));
 }
 
 // ---- daemon and API -----------------------------------------------------------------------------
@@ -272,14 +297,30 @@ TEST_CASE("a daemon is started with a state directory of its own, stopped and cl
       "while :; do sleep 0.01; done\n");
   std::filesystem::path home;
   {
-    DaemonProcess daemon(fake.program(), fake.dir(), {"--loops", "1"});
-    home = daemon.socket().parent_path();
+    const TemporaryDir dir(fake.dir());
+    home = dir.path();
+    DaemonProcess daemon(fake.program(), home, {"--loops", "1"});
+    CHECK(daemon.socket().parent_path() == home);
     CHECK(daemon.port() == 4711);
-    CHECK_THAT(daemon.log(), Contains("--state-dir " + (home / "state").string()) &&
+    CHECK_THAT(daemon.log(), Contains("--state-dir " + state_dir_in(home).string()) &&
                                  Contains("--listen 127.0.0.1:0") && Contains("--loops 1"));
+    CHECK(daemon.resident_mib() > 0.1);
+    CHECK(daemon.peak_mib() >= daemon.resident_mib());
     daemon.stop();
   }
   CHECK(!std::filesystem::exists(home));
+}
+
+TEST_CASE("a daemon started where another has ended is ready when it says so itself") {
+  const FakeDaemon fake(
+      "echo 'listening on http://127.0.0.1:4711' >&2\n"
+      "if [ -e \"$HOME/again\" ]; then exec sleep 60; fi\n"
+      "touch \"$HOME/again\"\n"
+      "echo ready >&2\n"
+      "exec sleep 60\n");
+  DaemonProcess(fake.program(), fake.dir()).kill_now();
+  CHECK_THROWS_WITH(DaemonProcess(fake.program(), fake.dir(), {}, milliseconds{50}),
+                    Contains("not ready after 50 ms"));
 }
 
 TEST_CASE("a daemon that ends before it is ready fails with what it said") {
