@@ -12,9 +12,9 @@ namespace webhookd {
 std::vector<Route> all_routes() {
   std::vector<Route> routes;
   for (const auto& of_resource :
-       {webhook_routes(), event_routes(), event_batch_routes(), event_type_routes(), delivery_routes(),
-        test_send_routes(), stats_routes(), status_routes(), audit_routes(), token_routes(),
-        health_routes()}) {
+       {webhook_routes(), event_routes(), event_batch_routes(), event_type_routes(),
+        delivery_routes(), many_routes(), test_send_routes(), stats_routes(), status_routes(),
+        audit_routes(), token_routes(), health_routes()}) {
     routes.insert(routes.end(), of_resource.begin(), of_resource.end());
   }
   return routes;

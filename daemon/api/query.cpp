@@ -29,6 +29,20 @@ std::optional<std::int64_t> parse_integer(std::string_view text) {
   return text.starts_with('-') ? Limits::min() : Limits::max();
 }
 
+std::optional<std::pair<int, int>> parse_response_status(std::string_view text) {
+  const std::string wanted = lower_case(text);
+  if (wanted == "none") return std::pair{0, 0};
+  const bool leads = wanted.size() == 3 && wanted[0] >= '1' && wanted[0] <= '5';
+  if (!leads) return std::nullopt;
+  if (wanted.ends_with("xx")) {
+    const int first = (wanted[0] - '0') * 100;
+    return std::pair{first, first + 99};
+  }
+  const auto status = parse_integer(wanted);
+  if (!status) return std::nullopt;
+  return std::pair{static_cast<int>(*status), static_cast<int>(*status)};
+}
+
 std::string encode_cursor(std::int64_t last_id) {
   return base64url_encode("before:" + std::to_string(last_id));
 }
@@ -108,17 +122,9 @@ PageRequest Query::page() {
 std::optional<std::pair<int, int>> Query::response_status(std::string_view name) {
   const std::string* text = find(name);
   if (text == nullptr) return std::nullopt;
-  const std::string wanted = lower_case(*text);
-  if (wanted == "none") return std::pair{0, 0};
-  const bool leads = wanted.size() == 3 && wanted[0] >= '1' && wanted[0] <= '5';
-  if (leads && wanted.ends_with("xx")) {
-    const int first = (wanted[0] - '0') * 100;
-    return std::pair{first, first + 99};
-  }
-  const auto status = leads ? parse_integer(wanted) : std::nullopt;
-  if (status) return std::pair{static_cast<int>(*status), static_cast<int>(*status)};
-  refuse(name, "a status like 500, a class like 5xx, or none is needed");
-  return std::nullopt;
+  const auto range = parse_response_status(*text);
+  if (!range) refuse(name, kNoResponseStatus);
+  return range;
 }
 
 std::optional<DeliveryId> Query::cursor(std::string_view name) {

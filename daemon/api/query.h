@@ -32,7 +32,6 @@ class Query {
   // `page` and `per_page` with the contract's bounds and defaults; a page beyond all that there
   // can be becomes the last that can be named.
   PageRequest page();
-  // "500" -> {500, 500}, "5xx" or "5XX" -> {500, 599}, "none" -> {0, 0}.
   std::optional<std::pair<int, int>> response_status(std::string_view name);
   // What encode_cursor() made.
   std::optional<DeliveryId> cursor(std::string_view name);
@@ -45,6 +44,11 @@ class Query {
   const HttpRequest& request_;
   Faults& faults_;
 };
+
+// "500" -> {500, 500}, "5xx" or "5XX" -> {500, 599}, "none" -> {0, 0}; absent for anything else.
+std::optional<std::pair<int, int>> parse_response_status(std::string_view text);
+inline constexpr std::string_view kNoResponseStatus =
+    "a status like 500, a class like 5xx, or none is needed";
 
 // Opaque to callers.
 std::string encode_cursor(std::int64_t last_id);

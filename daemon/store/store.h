@@ -140,6 +140,67 @@ enum class RetryOutcome {
 enum class RetrySucceeded { refuse, allow };
 enum class CancelOutcome { cancelled, not_found, not_pending };
 
+// ---- many at once ---------------------------------------------------------------------------
+
+// Such a call is made in batches, each a short transaction of its own, so that publishing and
+// delivery get in between. What a batch has done stays done, whatever becomes of the next one.
+
+enum class DryRun { no, yes };  // yes: counts what would be done, and changes nothing
+
+// What the batches of one call have done so far. They share one row of the audit log, which always
+// holds the sum of what was done.
+struct BatchSum {
+  std::int64_t matched = 0;
+  std::int64_t changed = 0;              // retried, cancelled or created
+  std::int64_t skipped = 0;              // matched, and could not be changed
+  std::optional<std::int64_t> audit_id;  // absent before the first batch, and in a dry run
+};
+
+enum class BatchFault { webhook_not_found, webhook_disabled };
+
+struct BatchResult {
+  BatchSum sum;
+  std::int64_t after = 0;           // where the next batch begins
+  bool more = false;                // there may be matches behind it
+  std::optional<BatchFault> fault;  // then this batch has done nothing
+};
+
+enum class ChangeOfMany { retry, cancel };
+
+// Deliveries of one webhook, oldest first.
+struct DeliveryBatch {
+  ChangeOfMany change = ChangeOfMany::retry;
+  // With webhook_id and status; `before` does not count. `visible_to` holds for the webhook and
+  // for each delivery's event.
+  DeliveryFilter filter;
+  DeliveryId after;  // only ids above
+  int limit = 500;   // how many may match; 1...1,000
+  DryRun dry_run = DryRun::no;
+};
+
+// Stored events, oldest first, that match the webhook's patterns and binding as they are now.
+struct ReplayBatch {
+  WebhookId webhook;
+  Binding visible_to;  // as in DeliveryFilter
+  Timestamp since;     // accepted at or after
+  std::optional<Timestamp> until;
+  std::optional<std::string> event_type;
+  bool missed_only = false;  // only those of which it has no delivery, or only cancelled ones
+  // No event gets a second delivery under it, and no event counts that was accepted after it was
+  // first used.
+  std::optional<std::string> replay_id;
+  std::int64_t after = 0;  // as the batch before said
+  // The end, beyond which all events are newer than the call: 0 in the first batch, then as the
+  // batch before said.
+  std::int64_t through = 0;
+  int limit = 500;  // how many may match; 1...1,000
+  DryRun dry_run = DryRun::no;
+};
+
+struct ReplayResult : BatchResult {
+  std::int64_t through = 0;
+};
+
 // ---- the queue, as a shard loop sees it -----------------------------------------------------
 
 // A webhook as a loop needs it to send.
@@ -320,6 +381,15 @@ class Store {
                                       RetrySucceeded succeeded, const ChangeContext& context) = 0;
   virtual CancelOutcome cancel_delivery(const WebhookId& webhook, DeliveryId id,
                                         const ChangeContext& context) = 0;
+  // One batch of what the two above do to each, in the order of their ids: a delivery that they
+  // would refuse, or whose status is not the filter's any more, is skipped. Retrying needs a
+  // webhook that is not disabled. `so_far` is what the batch before returned.
+  virtual BatchResult change_deliveries(const DeliveryBatch& batch, const BatchSum& so_far,
+                                        const ChangeContext& context) = 0;
+  // One batch of new deliveries as publish() makes them. Events that have gone since, or that the
+  // webhook does not want any more, are skipped, and so are those that the replay_id has served.
+  virtual ReplayResult replay_events(const ReplayBatch& batch, const BatchSum& so_far,
+                                     const ChangeContext& context) = 0;
   // Stores the event and one delivery of it, in flight, that counts in no stats, health or
   // backlog. Its result comes in by queue_turn. Absent when the webhook does not exist.
   virtual std::optional<ClaimedDelivery> begin_test(const WebhookId& webhook, const NewEvent& event,

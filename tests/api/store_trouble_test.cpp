@@ -52,6 +52,13 @@ class TroubledStore final : public Store {
   CancelOutcome cancel_delivery(const WebhookId&, DeliveryId, const ChangeContext&) override {
     return fail(CancelOutcome::not_found);
   }
+  BatchResult change_deliveries(const DeliveryBatch&, const BatchSum&,
+                                const ChangeContext&) override {
+    return fail(BatchResult{});
+  }
+  ReplayResult replay_events(const ReplayBatch&, const BatchSum&, const ChangeContext&) override {
+    return fail(ReplayResult{});
+  }
   std::optional<ClaimedDelivery> begin_test(const WebhookId&, const NewEvent&,
                                             const ChangeContext&) override {
     return fail(std::nullopt);

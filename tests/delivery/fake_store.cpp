@@ -276,6 +276,13 @@ RetryOutcome FakeStore::retry_delivery(const WebhookId&, DeliveryId, RetrySuccee
 CancelOutcome FakeStore::cancel_delivery(const WebhookId&, DeliveryId, const ChangeContext&) {
   not_needed();
 }
+BatchResult FakeStore::change_deliveries(const DeliveryBatch&, const BatchSum&,
+                                         const ChangeContext&) {
+  not_needed();
+}
+ReplayResult FakeStore::replay_events(const ReplayBatch&, const BatchSum&, const ChangeContext&) {
+  not_needed();
+}
 std::optional<Stats> FakeStore::stats(const WebhookId&, std::chrono::hours, Timestamp) {
   not_needed();
 }

@@ -80,6 +80,9 @@ class FakeStore final : public Store {
   RetryOutcome retry_delivery(const WebhookId&, DeliveryId, RetrySucceeded,
                               const ChangeContext&) override;
   CancelOutcome cancel_delivery(const WebhookId&, DeliveryId, const ChangeContext&) override;
+  BatchResult change_deliveries(const DeliveryBatch&, const BatchSum&,
+                                const ChangeContext&) override;
+  ReplayResult replay_events(const ReplayBatch&, const BatchSum&, const ChangeContext&) override;
   std::optional<Stats> stats(const WebhookId&, std::chrono::hours, Timestamp) override;
   StoreStatus status() override;
   void check_writable(Timestamp) override;

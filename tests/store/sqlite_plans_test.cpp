@@ -5,9 +5,11 @@
 #include "store/sqlite/delivery_rows.h"
 #include "store/sqlite/events.h"
 #include "store/sqlite/lists.h"
+#include "store/sqlite/many.h"
 #include "store/sqlite/migrations.h"
 #include "store/sqlite/queue.h"
 #include "store/sqlite/record.h"
+#include "store/sqlite/replay.h"
 #include "store/sqlite/stats.h"
 #include "store/sqlite/upkeep.h"
 #include "store/sqlite/webhooks.h"
@@ -77,6 +79,31 @@ struct Walk {
     load_detail(db, DeliveryId{1});
   }
 
+  void many() {
+    for (const auto status : {DeliveryStatus::succeeded, DeliveryStatus::failed}) {
+      DeliveryBatch batch;
+      batch.filter.webhook_id = webhook_id(1);
+      batch.filter.status = status;
+      change_batch(transaction, batch, find_batch(db, batch), {}, context);
+      batch.filter.event_type = "user.created";
+      batch.filter.visible_to.tenant_id = "";
+      batch.filter.since = kStart;
+      batch.filter.response_status = {500, 599};
+      find_batch(db, batch);
+    }
+    ReplayBatch batch;
+    batch.webhook = webhook_id(1);
+    batch.since = kStart;
+    batch.missed_only = true;
+    batch.replay_id = "r";
+    batch.dry_run = DryRun::yes;
+    replay_batch(transaction, batch, find_events_to_replay(db, batch), {}, context);
+    batch.missed_only = false;
+    batch.dry_run = DryRun::no;
+    replay_batch(transaction, batch, find_events_to_replay(db, batch), {}, context);
+    remove_old_spans(transaction);
+  }
+
   void everything() {
     const std::vector<NewEvent> events{event_of("e1"), event_of("e2"), event_of("e3")};
     publish(transaction, events, kStart);
@@ -86,6 +113,7 @@ struct Walk {
     turn();
     tally.write_to(db);
     lists();
+    many();
     deliveries_of(db, find_events(db, "e1").at(0));
     load_stats(db, sealer, webhook_id(1), std::chrono::hours{24}, kStart);
     load_status(db, directory.path() / "test.db");
@@ -157,6 +185,13 @@ TEST_CASE("each question to the queue is answered by its own index") {
   uses("AND id > ?3 AND aside = 0", "deliveries_status (webhook_seq=? AND status=? AND id>?)");
   uses("manual + aside > 0 ORDER BY next_attempt_at LIMIT 1",
        "deliveries_by_hand (webhook_seq=? AND generation=? AND manual=?)");
+  uses("event_seq = ?1 AND webhook_seq = ?2 AND status <> 4",
+       "deliveries_event (event_seq=? AND webhook_seq=?)");
+  uses("event_seq = ?1 AND webhook_seq = ?2 AND replay_seq",
+       "deliveries_event (event_seq=? AND webhook_seq=?)");
+  uses("FROM events WHERE seq BETWEEN", "PRIMARY KEY (rowid>? AND rowid<?)");
+  uses("FROM event_spans WHERE start > ?1", "PRIMARY KEY (start>?)");
+  uses("UPDATE event_spans", "PRIMARY KEY (start=? AND first_seq<?)");
   uses("DELETE FROM attempts", "attempts_delivery (delivery_id=?)");
   uses("FROM events WHERE event_id = ?1 AND ifnull(tenant, '') = ?2", "events_id");
 }

@@ -50,6 +50,16 @@ Json masked_settings(const WebhookSettings& settings) {
   return json;
 }
 
+std::string status_range(const std::pair<int, int>& range) {
+  if (range.second == 0) return "none";
+  if (range.first == range.second) return std::to_string(range.first);
+  return std::to_string(range.first / 100) + "xx";
+}
+
+Json counts(const BatchSum& sum) {
+  return {{"matched", sum.matched}, {"changed", sum.changed}, {"skipped", sum.skipped}};
+}
+
 std::string text_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -64,6 +74,17 @@ void write_audit(Connection& db, const ChangeContext& context, std::string_view 
       "INSERT INTO audit(at, actor, remote, request_id, action, webhook_id, detail)"
       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
       context.now, context.actor, context.remote, context.request_id, action, webhook_id, detail);
+}
+
+std::int64_t write_progress(Connection& db, const ChangeContext& context, std::string_view action,
+                            const WebhookId& webhook, const std::string& detail,
+                            std::optional<std::int64_t> audit_id) {
+  if (audit_id) {
+    db.run("UPDATE audit SET detail = ?2 WHERE id = ?1", *audit_id, detail);
+    return *audit_id;
+  }
+  write_audit(db, context, action, webhook, detail);
+  return db.last_insert_id();
 }
 
 std::vector<AuditEntry> load_audit(Connection& db, std::optional<std::int64_t> before_id,
@@ -108,5 +129,25 @@ std::string grace_detail(std::chrono::seconds grace) {
 }
 
 std::string event_type_detail(std::string_view name) { return text_of(Json{{"event_type", name}}); }
+
+std::string batch_detail(const DeliveryFilter& filter, const BatchSum& sum) {
+  Json json = counts(sum);
+  if (filter.status) json["status"] = to_string(*filter.status);
+  if (filter.event_type) json["event_type"] = *filter.event_type;
+  if (filter.since) json["since"] = format_rfc3339(*filter.since);
+  if (filter.until) json["until"] = format_rfc3339(*filter.until);
+  if (filter.response_status) json["response_status"] = status_range(*filter.response_status);
+  return text_of(json);
+}
+
+std::string replay_detail(const ReplayBatch& batch, const BatchSum& sum) {
+  Json json = counts(sum);
+  json["since"] = format_rfc3339(batch.since);
+  if (batch.until) json["until"] = format_rfc3339(*batch.until);
+  if (batch.event_type) json["event_type"] = *batch.event_type;
+  json["missed_only"] = batch.missed_only;
+  if (batch.replay_id) json["replay_id"] = *batch.replay_id;
+  return text_of(json);
+}
 
 }  // namespace webhookd

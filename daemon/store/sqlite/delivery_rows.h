@@ -48,6 +48,7 @@ struct NewDelivery {
   std::int64_t generation = 0;
   int max_attempts = 1;
   Timestamp now;
+  std::optional<std::int64_t> replay_seq = std::nullopt;  // that it was made by
 };
 // Pending and due now.
 DeliveryId insert_delivery(Connection& db, const NewDelivery& delivery);

@@ -75,6 +75,7 @@ std::int64_t store_event(Transaction& transaction, const NewEvent& event,
                          const std::vector<const Subscriber*>& wanted, Timestamp now,
                          std::set<const Subscriber*>& woken) {
   const std::int64_t seq = insert_event(transaction.db, event, wanted.size(), false, now);
+  transaction.tally.accepted(seq, now);
   for (const Subscriber* subscriber : wanted) {
     insert_delivery(transaction.db,
                     {subscriber->seq, seq, subscriber->generation, subscriber->max_attempts, now});
@@ -171,10 +172,11 @@ std::vector<Delivery> deliveries_of(Connection& db, const Event& event) {
                " FROM events e CROSS JOIN deliveries d ON d.event_seq = e.seq"
                " CROSS JOIN webhooks w ON w.seq = d.webhook_seq"
                " WHERE e.event_id = ?1 AND ifnull(e.tenant, '') = ?2 AND ifnull(e.partner, '') = ?3"
-               " AND w.deleted_at IS NULL ORDER BY d.id LIMIT ?4",
+               " AND w.deleted_at IS NULL ORDER BY d.webhook_seq, d.id LIMIT ?4",
                event.event_id, event.binding.tenant_id.value_or(""),
                event.binding.partner_id.value_or(""), kMostDeliveriesShown);
   while (rows.step()) deliveries.push_back(read_delivery(rows));
+  std::ranges::sort(deliveries, {}, &Delivery::id);
   return deliveries;
 }
 

@@ -226,6 +226,30 @@ INSERT INTO event_types(name, description, resource_type, built_in) VALUES
 
 constexpr const char* kSecondSchema = R"sql(
 ALTER TABLE health ADD COLUMN failing_ms INTEGER NOT NULL DEFAULT 0;
+-- Where the events are that were accepted in five minutes: those of `start` have a seq within one
+-- of its spans, in which others may lie too when the clock was set back.
+CREATE TABLE event_spans(
+  start INTEGER NOT NULL,
+  first_seq INTEGER NOT NULL,
+  last_seq INTEGER NOT NULL,
+  PRIMARY KEY(start, first_seq)
+) STRICT, WITHOUT ROWID;
+INSERT INTO event_spans(start, first_seq, last_seq)
+ SELECT accepted_at / 300000 * 300000, min(seq), max(seq) FROM events WHERE test = 0 GROUP BY 1;
+
+CREATE TABLE replays(
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  webhook_seq INTEGER NOT NULL REFERENCES webhooks(seq),
+  replay_id TEXT NOT NULL,
+  through_seq INTEGER NOT NULL,
+  started_at INTEGER NOT NULL,
+  UNIQUE(webhook_seq, replay_id)
+) STRICT;
+ALTER TABLE deliveries ADD COLUMN replay_seq INTEGER;
+
+-- Whether one webhook has a delivery of an event, however many webhooks have one.
+DROP INDEX deliveries_event;
+CREATE INDEX deliveries_event ON deliveries(event_seq, webhook_seq);
 )sql";
 
 struct Migration {
@@ -259,7 +283,7 @@ int schema_of(Connection& db) {
   return query.small(0);
 }
 
-void migrate(Connection& db) {
+void migrate(Connection& db, int schema) {
   const int found = schema_of(db);
   if (found > newest_schema()) {
     throw StoreError(StoreError::Kind::broken, "the database has schema " + std::to_string(found) +
@@ -267,7 +291,7 @@ void migrate(Connection& db) {
                                                    std::to_string(newest_schema()) +
                                                    ": start the newer webhookd that made it");
   }
-  for (int number = found + 1; number <= newest_schema(); ++number) {
+  for (int number = found + 1; number <= schema; ++number) {
     apply(db, migrations()[static_cast<std::size_t>(number - 1)], number);
   }
 }

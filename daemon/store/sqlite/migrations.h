@@ -12,8 +12,8 @@ int newest_schema();
 // The number of the schema in the database; 0 when it is empty.
 int schema_of(Connection& db);
 
-// Brings the schema up to the newest, one transaction a step. Throws StoreError when the database
-// is newer than this program.
-void migrate(Connection& db);
+// Brings the schema up to `schema`, one transaction a step. Throws StoreError when the database is
+// newer than this program.
+void migrate(Connection& db, int schema = newest_schema());
 
 }  // namespace webhookd

@@ -2,7 +2,6 @@
 
 #include "shared/model_json.h"
 #include "store/sqlite/audit.h"
-#include "store/sqlite/delivery_rows.h"
 
 namespace webhookd {
 namespace {
@@ -143,44 +142,63 @@ std::optional<WebhookId> interrupt(Transaction& transaction, DeliveryId id, Time
   return transaction.subscriptions.find(state->webhook_seq)->id;
 }
 
-RetryOutcome retry_delivery(Transaction& transaction, const WebhookId& webhook, DeliveryId id,
-                            RetrySucceeded succeeded, const ChangeContext& context) {
-  const auto own = find_own(transaction, webhook, id);
-  if (!own) return RetryOutcome::not_found;
-  const DeliveryState& state = own->state;
+RetryOutcome retry_one(Transaction& transaction, const Subscriber& subscriber,
+                       const DeliveryState& state, RetrySucceeded succeeded, DryRun dry_run,
+                       Timestamp now) {
   if (state.test) return RetryOutcome::is_test;
-  if (!matches_event(transaction.db, own->subscriber->binding, id)) {
+  if (!matches_event(transaction.db, subscriber.binding, state.id)) {
     return RetryOutcome::foreign_event;
   }
   if (state.status == DeliveryStatus::in_flight) return RetryOutcome::in_flight;
-  if (own->subscriber->status == WebhookStatus::disabled) return RetryOutcome::webhook_disabled;
+  if (subscriber.status == WebhookStatus::disabled) return RetryOutcome::webhook_disabled;
   if (state.status == DeliveryStatus::succeeded && succeeded == RetrySucceeded::refuse) {
     return RetryOutcome::already_succeeded;
   }
+  if (dry_run == DryRun::yes) return RetryOutcome::retried;
   // What had ended, or was about to be marked as cancelled, has lost its place in the order.
   const bool keeps_place =
-      state.status == DeliveryStatus::pending && state.generation >= own->subscriber->kept_from;
+      state.status == DeliveryStatus::pending && state.generation >= subscriber.kept_from;
   transaction.db.run(
       "UPDATE deliveries SET status = 0, manual = 1, aside = max(aside, ?2), generation = ?3,"
       " next_attempt_at = ?4, completed_at = NULL,"
       " max_attempts = max(max_attempts, attempt_count + 1) WHERE id = ?1",
-      id.value, keeps_place ? 0 : 1, own->subscriber->generation, context.now);
+      state.id.value, keeps_place ? 0 : 1, subscriber.generation, now);
   transaction.tally.move(state.webhook_seq, false, state.status, DeliveryStatus::pending);
   take_end_back(transaction, state);
-  write_audit(transaction.db, context, "delivery.retry", webhook, delivery_detail_text(id));
   return RetryOutcome::retried;
+}
+
+RetryOutcome retry_delivery(Transaction& transaction, const WebhookId& webhook, DeliveryId id,
+                            RetrySucceeded succeeded, const ChangeContext& context) {
+  const auto own = find_own(transaction, webhook, id);
+  if (!own) return RetryOutcome::not_found;
+  const RetryOutcome outcome =
+      retry_one(transaction, *own->subscriber, own->state, succeeded, DryRun::no, context.now);
+  if (outcome == RetryOutcome::retried) {
+    write_audit(transaction.db, context, "delivery.retry", webhook, delivery_detail_text(id));
+  }
+  return outcome;
+}
+
+CancelOutcome cancel_one(Transaction& transaction, const DeliveryState& state, DryRun dry_run,
+                         Timestamp now) {
+  if (state.status != DeliveryStatus::pending) return CancelOutcome::not_pending;
+  if (dry_run == DryRun::yes) return CancelOutcome::cancelled;
+  mark_cancelled(transaction.db, state.id, now);
+  transaction.tally.move(state.webhook_seq, state.test, DeliveryStatus::pending,
+                         DeliveryStatus::cancelled);
+  return CancelOutcome::cancelled;
 }
 
 CancelOutcome cancel_delivery(Transaction& transaction, const WebhookId& webhook, DeliveryId id,
                               const ChangeContext& context) {
   const auto own = find_own(transaction, webhook, id);
   if (!own) return CancelOutcome::not_found;
-  if (own->state.status != DeliveryStatus::pending) return CancelOutcome::not_pending;
-  mark_cancelled(transaction.db, id, context.now);
-  transaction.tally.move(own->state.webhook_seq, own->state.test, DeliveryStatus::pending,
-                         DeliveryStatus::cancelled);
-  write_audit(transaction.db, context, "delivery.cancel", webhook, delivery_detail_text(id));
-  return CancelOutcome::cancelled;
+  const CancelOutcome outcome = cancel_one(transaction, own->state, DryRun::no, context.now);
+  if (outcome == CancelOutcome::cancelled) {
+    write_audit(transaction.db, context, "delivery.cancel", webhook, delivery_detail_text(id));
+  }
+  return outcome;
 }
 
 }  // namespace webhookd

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "store/sqlite/delivery_rows.h"
 #include "store/sqlite/writer.h"
 
 namespace webhookd {
@@ -23,5 +24,12 @@ RetryOutcome retry_delivery(Transaction& transaction, const WebhookId& webhook, 
                             RetrySucceeded succeeded, const ChangeContext& context);
 CancelOutcome cancel_delivery(Transaction& transaction, const WebhookId& webhook, DeliveryId id,
                               const ChangeContext& context);
+
+// The same for one of many: of the subscriber's own, and without a row in the audit log.
+RetryOutcome retry_one(Transaction& transaction, const Subscriber& subscriber,
+                       const DeliveryState& state, RetrySucceeded succeeded, DryRun dry_run,
+                       Timestamp now);
+CancelOutcome cancel_one(Transaction& transaction, const DeliveryState& state, DryRun dry_run,
+                         Timestamp now);
 
 }  // namespace webhookd

@@ -93,7 +93,26 @@ void write_rollup(Connection& db, std::int64_t seq, std::int64_t resolution, std
          codes_to_text(sum.codes), sum.latencies.to_text());
 }
 
+// One that is continued grows; a later one begins anew, so that a clock which was set back does not
+// stretch a span over all that came in between.
+constexpr std::int64_t kContinuesWithin = 10'000;
+
+void write_span(Connection& db, std::int64_t start, const EventSpan& span) {
+  const std::int64_t grown = db.run(
+      "UPDATE event_spans SET last_seq = max(last_seq, ?3) WHERE start = ?1"
+      " AND first_seq <= ?2 AND last_seq >= ?2 - ?4",
+      start, span.first_seq, span.last_seq, kContinuesWithin);
+  if (grown > 0) return;
+  db.run("INSERT INTO event_spans(start, first_seq, last_seq) VALUES(?1, ?2, ?3)", start,
+         span.first_seq, span.last_seq);
+}
+
 }  // namespace
+
+void EventSpan::merge(const EventSpan& other) {
+  first_seq = std::min(first_seq, other.first_seq);
+  last_seq = std::max(last_seq, other.last_seq);
+}
 
 void LatencyHistogram::add(std::chrono::milliseconds duration, std::int64_t count) {
   buckets_[bucket_of(duration)] += count;
@@ -189,6 +208,12 @@ Rollup& Tally::rollup(std::int64_t webhook_seq, Timestamp now) {
   return rollups_[{webhook_seq, span_start(now, kFineSeconds)}];
 }
 
+void Tally::accepted(std::int64_t event_seq, Timestamp now) {
+  const EventSpan one{event_seq, event_seq};
+  const auto [place, is_new] = spans_.emplace(span_start(now, kFineSeconds), one);
+  if (!is_new) place->second.merge(one);
+}
+
 std::int64_t Tally::backlog_change(std::int64_t webhook_seq) const {
   std::int64_t sum = 0;
   for (const auto status : {DeliveryStatus::pending, DeliveryStatus::in_flight}) {
@@ -201,6 +226,10 @@ std::int64_t Tally::backlog_change(std::int64_t webhook_seq) const {
 void Tally::merge(const Tally& other) {
   for (const auto& [key, change] : other.counters_) counters_[key] += change;
   for (const auto& [key, change] : other.rollups_) rollups_[key].merge(change);
+  for (const auto& [start, span] : other.spans_) {
+    const auto [place, is_new] = spans_.emplace(start, span);
+    if (!is_new) place->second.merge(span);
+  }
 }
 
 void Tally::write_to(Connection& db) const {
@@ -214,9 +243,11 @@ void Tally::write_to(Connection& db) const {
     write_rollup(db, seq, kCoarseSeconds, span_start(from_unix_millis(start), kCoarseSeconds),
                  change);
   }
+  for (const auto& [start, span] : spans_) write_span(db, start, span);
 }
 
 void Tally::clear() {
+  spans_.clear();
   counters_.clear();
   rollups_.clear();
 }

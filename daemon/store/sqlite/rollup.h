@@ -58,13 +58,25 @@ inline constexpr std::int64_t kCoarseSeconds = 3600;
 // Start of the span of `resolution` seconds that holds `time`, in Unix milliseconds.
 std::int64_t span_start(Timestamp time, std::int64_t resolution);
 
-// The changes to counters and rollups of a request, or of a group of them, written in one go.
+// Events that were stored one after the other.
+struct EventSpan {
+  std::int64_t first_seq = 0;
+  std::int64_t last_seq = 0;
+
+  void merge(const EventSpan& other);
+};
+
+// The changes to counters, rollups and spans of events of a request, or of a group of them, written
+// in one go.
 class Tally {
  public:
   void count(std::int64_t webhook_seq, bool test, DeliveryStatus status, std::int64_t change);
   void move(std::int64_t webhook_seq, bool test, DeliveryStatus from, DeliveryStatus to,
             std::int64_t rows = 1);
   Rollup& rollup(std::int64_t webhook_seq, Timestamp now);
+
+  // An event that was stored, not a test's.
+  void accepted(std::int64_t event_seq, Timestamp now);
 
   // Pending and in flight, tests left out, as far as they are not written yet.
   std::int64_t backlog_change(std::int64_t webhook_seq) const;
@@ -77,6 +89,7 @@ class Tally {
   using CounterKey = std::tuple<std::int64_t, bool, DeliveryStatus>;
   std::map<CounterKey, std::int64_t> counters_;
   std::map<std::pair<std::int64_t, std::int64_t>, Rollup> rollups_;  // by webhook and fine span
+  std::map<std::int64_t, EventSpan> spans_;                          // by fine span of time
 };
 
 // The rollup of one span as stored; empty when there is none.

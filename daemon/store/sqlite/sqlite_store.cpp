@@ -9,10 +9,12 @@
 #include "store/sqlite/disk_space.h"
 #include "store/sqlite/events.h"
 #include "store/sqlite/lists.h"
+#include "store/sqlite/many.h"
 #include "store/sqlite/migrations.h"
 #include "store/sqlite/queue.h"
 #include "store/sqlite/readers.h"
 #include "store/sqlite/record.h"
+#include "store/sqlite/replay.h"
 #include "store/sqlite/state_dir.h"
 #include "store/sqlite/stats.h"
 #include "store/sqlite/upkeep.h"
@@ -25,6 +27,8 @@ namespace {
 // About what a request writes: bounds a group of them.
 constexpr std::size_t kSmallWrite = 2048;
 constexpr std::size_t kClaimBytes = 256;
+// A page each of a row and its indexes: a group holds a batch of those or two, not twenty.
+constexpr std::size_t kChangeBytes = 8192;
 
 // For a connection to read with.
 constexpr std::chrono::seconds kLongestWait{5};
@@ -217,6 +221,24 @@ class SqliteStore final : public Store {
         [&](Transaction& t) { return webhookd::cancel_delivery(t, webhook, id, context); });
   }
 
+  BatchResult change_deliveries(const DeliveryBatch& batch, const BatchSum& so_far,
+                                const ChangeContext& context) override {
+    const FoundDeliveries found =
+        readers_.read(ReadKind::search, [&](Connection& db) { return find_batch(db, batch); });
+    return writer_.write(kSmallWrite + kChangeBytes * found.ids.size(), [&](Transaction& t) {
+      return change_batch(t, batch, found, so_far, context);
+    });
+  }
+
+  ReplayResult replay_events(const ReplayBatch& batch, const BatchSum& so_far,
+                             const ChangeContext& context) override {
+    const FoundEvents found = readers_.read(
+        ReadKind::search, [&](Connection& db) { return find_events_to_replay(db, batch); });
+    return writer_.write(kSmallWrite + kChangeBytes * found.seqs.size(), [&](Transaction& t) {
+      return replay_batch(t, batch, found, so_far, context);
+    });
+  }
+
   std::optional<ClaimedDelivery> begin_test(const WebhookId& webhook, const NewEvent& event,
                                             const ChangeContext& context) override {
     return write([&](Transaction& t) { return webhookd::begin_test(t, webhook, event, context); });
@@ -313,7 +335,10 @@ MoreWork SqliteStore::do_housekeeping(Timestamp now, std::vector<WebhookId>& cha
   }
   // Deliveries and events that are old enough to go will have their place here.
   if (rollup_upkeep_due(now)) {
-    const MoreWork left = write([&](Transaction& t) { return remove_old_rollups(t, now); });
+    const MoreWork left = write([&](Transaction& t) {
+      remove_old_spans(t);
+      return remove_old_rollups(t, now);
+    });
     more = more || left == MoreWork::yes;
     const std::lock_guard lock(upkeep_mutex_);
     if (left == MoreWork::no) rollups_looked_at_ = now;

@@ -40,6 +40,7 @@ void remove_delivery(Connection& db, std::int64_t id) {
 void remove_webhook_row(Connection& db, std::int64_t seq) {
   db.run("DELETE FROM counters WHERE webhook_seq = ?1", seq);
   db.run("DELETE FROM health WHERE webhook_seq = ?1", seq);
+  db.run("DELETE FROM replays WHERE webhook_seq = ?1", seq);
   db.run("DELETE FROM webhooks WHERE seq = ?1", seq);
 }
 
@@ -127,6 +128,11 @@ MoreWork remove_deleted(Transaction& transaction) {
   if (rollups == kRowsAtOnce) return MoreWork::yes;
   remove_webhook_row(db, seq);
   return MoreWork::yes;
+}
+
+void remove_old_spans(Transaction& transaction) {
+  transaction.db.run(
+      "DELETE FROM event_spans WHERE last_seq < (SELECT ifnull(min(seq), 0) FROM events)");
 }
 
 MoreWork remove_old_rollups(Transaction& transaction, Timestamp now) {

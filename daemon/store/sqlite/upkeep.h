@@ -24,6 +24,9 @@ MoreWork settle_left_over(Transaction& transaction, Timestamp now, std::vector<W
 // Rows of a deleted webhook, its history first and itself last.
 MoreWork remove_deleted(Transaction& transaction);
 
+// Spans of events that are all gone: a few hundred a day.
+void remove_old_spans(Transaction& transaction);
+
 // Fine ones after 48 hours, coarse ones after 90 days.
 MoreWork remove_old_rollups(Transaction& transaction, Timestamp now);
 
