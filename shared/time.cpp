@@ -198,6 +198,15 @@ Timestamp SystemClock::now() const {
 
 Monotonic SystemClock::monotonic() const { return std::chrono::steady_clock::now(); }
 
+std::chrono::milliseconds SystemClock::slept() const {
+  timespec awake{};
+  timespec all{};
+  ::clock_gettime(CLOCK_MONOTONIC, &awake);
+  ::clock_gettime(CLOCK_BOOTTIME, &all);
+  return std::chrono::seconds{all.tv_sec - awake.tv_sec} +
+         std::chrono::milliseconds{(all.tv_nsec - awake.tv_nsec) / 1'000'000};
+}
+
 std::string format_rfc3339(Timestamp time) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date{day};

@@ -20,12 +20,16 @@ class Clock {
   virtual ~Clock() = default;
   virtual Timestamp now() const = 0;
   virtual Monotonic monotonic() const = 0;
+  // For how long the machine has slept so far, which monotonic() does not count and now() does.
+  // Only differences mean something.
+  virtual std::chrono::milliseconds slept() const { return std::chrono::milliseconds{0}; }
 };
 
 class SystemClock final : public Clock {
  public:
   Timestamp now() const override;
   Monotonic monotonic() const override;
+  std::chrono::milliseconds slept() const override;
 };
 
 // "2026-11-23T09:00:00.000Z" (RFC 3339 section 5.6, always UTC with milliseconds).

@@ -40,6 +40,12 @@ EndpointHealth after_failure(EndpointHealth health, Timestamp now, AttemptRole r
   return health;
 }
 
+EndpointHealth after_clock_was_set(EndpointHealth health, std::chrono::milliseconds by) {
+  if (health.next_probe_at) *health.next_probe_at += by;
+  if (health.held_until) *health.held_until += by;
+  return health;
+}
+
 bool circuit_is_open(const EndpointHealth& health) { return health.next_probe_at.has_value(); }
 
 CircuitState circuit_state(const EndpointHealth& health, int probes_under_way) {

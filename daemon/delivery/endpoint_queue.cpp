@@ -16,11 +16,17 @@ constexpr milliseconds kPrefetchPatience{200};
 // When the store says that something is due and yet hands out nothing.
 constexpr milliseconds kEmptyHanded{100};
 constexpr std::chrono::hours kLongestHold{24};
+// Between a claim's wish and its transaction: what becomes due meanwhile comes along.
+constexpr std::chrono::seconds kClaimLead{2};
 
 std::optional<Timestamp> earliest(std::optional<Timestamp> left, std::optional<Timestamp> right) {
   if (!left) return right;
   if (!right) return left;
   return std::min(*left, *right);
+}
+
+std::optional<Timestamp> latest(std::optional<Timestamp> left, std::optional<Timestamp> right) {
+  return std::max(left, right);  // absent comes before every time
 }
 
 int count(const std::deque<ClaimedDelivery>& deliveries) {
@@ -40,6 +46,12 @@ EndpointQueue::EndpointQueue(Endpoint endpoint, Moment now)
       watched_at_(now.steady),
       next_due_(endpoint_.next_due) {
   set_rate(now);
+  // What was stored at a later time than it is now was stored before the clock was set back.
+  const std::optional<Timestamp> heard_at =
+      latest(health().last_failure_at, health().last_success_at);
+  if (heard_at && *heard_at - now.wall >= kSmallestClockJump) {
+    clock_was_set(now.wall - *heard_at, now.wall);
+  }
 }
 
 EndpointState EndpointQueue::state(Timestamp now) const {
@@ -84,10 +96,19 @@ void EndpointQueue::disable() {
   kept_before_ = endpoint_.kept_from;
 }
 
-void EndpointQueue::shift_clock(milliseconds by) {
-  if (endpoint_.health.next_probe_at) *endpoint_.health.next_probe_at += by;
-  if (endpoint_.health.held_until) *endpoint_.health.held_until += by;
-  look_ = true;
+void EndpointQueue::clock_was_set(milliseconds by, Timestamp now) {
+  endpoint_.health = after_clock_was_set(health(), by);
+  shifts_.push_back({id(), by, std::min(now, now - by), {}, std::nullopt});
+  note();
+}
+
+const ClockShift* EndpointQueue::next_shift() const {
+  return is_shifting() && answers_due_ == 0 ? &shifts_.front() : nullptr;
+}
+
+void EndpointQueue::shifted(const ClockShiftPiece& piece) {
+  shifts_.front().reached = piece.reached;
+  if (piece.done) shifts_.pop_front();
 }
 
 void EndpointQueue::set_rate(Moment now) {
@@ -156,7 +177,8 @@ bool EndpointQueue::wants_manual(Moment now) {
 }
 
 bool EndpointQueue::wants_claims(Moment now) {
-  return is_active() && answers_due_ == 0 && (wants_automatic(now) || wants_manual(now));
+  if (!is_active() || is_shifting() || answers_due_ > 0) return false;
+  return wants_automatic(now) || wants_manual(now);
 }
 
 std::vector<ClaimRequest> EndpointQueue::claim_requests(int most, Moment now) {
@@ -164,8 +186,13 @@ std::vector<ClaimRequest> EndpointQueue::claim_requests(int most, Moment now) {
   if (most < 1 || !wants_claims(now)) return requests;
   const bool automatic = wants_automatic(now);
   const bool manual = wants_manual(now);
-  if (manual) requests.push_back({id(), std::min(most, manual_room()), Claimable::manual_only});
-  if (automatic) requests.push_back({id(), std::min(most, automatic_room(now)), Claimable::any});
+  const Timestamp due_by = now.wall + kClaimLead;
+  if (manual) {
+    requests.push_back({id(), std::min(most, manual_room()), Claimable::manual_only, due_by});
+  }
+  if (automatic) {
+    requests.push_back({id(), std::min(most, automatic_room(now)), Claimable::any, due_by});
+  }
   manual_asked_ = std::exchange(look_for_manual_, false);
   look_ = false;
   if (automatic) next_due_.reset();
@@ -206,7 +233,9 @@ std::vector<ClaimedDelivery> EndpointQueue::take_back(Moment now) {
   // nobody sends must not look as if it were in flight.
   const bool stalled = is_blocked(now.steady) && now.steady - moved_at_ >= kPrefetchPatience;
   if (stalled) prefetch_ = 0;
-  if (std::exchange(give_back_, false) || stalled || !is_active()) return take_back_all();
+  if (std::exchange(give_back_, false) || stalled || !is_active() || is_shifting()) {
+    return take_back_all();
+  }
   std::vector<ClaimedDelivery> taken;
   const bool probe_under_way = circuit_is_open(health()) && probes_in_flight_ > 0;
   const bool out_of_turn = endpoint_.ordered && automatic_in_flight_ > 0;
@@ -267,6 +296,7 @@ void EndpointQueue::ended(Trigger trigger, AttemptRole role, const Outcome& outc
     hold_reason_ = outcome.hold->reason;
   }
   if (outcome.result.attempt.next_attempt_at) expect_retry(*outcome.result.attempt.next_attempt_at);
+  for (ClockShift& shift : shifts_) shift.except.push_back(outcome.result.delivery);
   // What stood behind it is no longer held by order.
   if (endpoint_.ordered) look_ = true;
 }
@@ -279,7 +309,7 @@ void EndpointQueue::watch_failing(Monotonic now) {
 }
 
 std::optional<Timestamp> EndpointQueue::wake_at(Moment now) {
-  if (!is_active() || answers_due_ > 0) return std::nullopt;
+  if (!is_active() || is_shifting() || answers_due_ > 0) return std::nullopt;
   const bool holds_more = !automatic_.empty() || !manual_.empty();
   if (holds_more && is_blocked(now.steady)) {
     auto pause = std::chrono::ceil<milliseconds>(moved_at_ + kPrefetchPatience - now.steady);

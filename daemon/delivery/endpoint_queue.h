@@ -16,11 +16,15 @@
 
 namespace webhookd {
 
-// One reading of both clocks.
+// One reading of all clocks.
 struct Moment {
   Timestamp wall;
   Monotonic steady;
+  std::chrono::milliseconds slept{0};  // see Clock
 };
+
+// Below it nothing is done: probes and retries may be so much early or late.
+inline constexpr std::chrono::seconds kSmallestClockJump{5};
 
 class EndpointQueue {
  public:
@@ -38,8 +42,16 @@ class EndpointQueue {
   void replace(Endpoint endpoint, Moment now);
   // Until the store has written it, what it says of the status is older.
   void disable();
-  // A clock was set: times that count from a moment of ours move with it.
-  void shift_clock(std::chrono::milliseconds by);
+  // The wall clock was set by so much, and shows `now` since. Until the store has moved what waits,
+  // nothing is claimed, and what is in hand goes back.
+  void clock_was_set(std::chrono::milliseconds by, Timestamp now);
+
+  // ---- shifting
+
+  bool is_shifting() const { return !shifts_.empty(); }
+  // What to ask the store for now: nothing before it has answered every claim.
+  const ClockShift* next_shift() const;
+  void shifted(const ClockShiftPiece& piece);
 
   // ---- claiming
 
@@ -104,6 +116,8 @@ class EndpointQueue {
   int prefetch_ = 0;    // how many more than it may send at once it may claim; grows with successes
   Monotonic moved_at_;  // when an attempt last began or ended
   Monotonic watched_at_;  // when an attempt last failed here, or this queue was made
+
+  std::deque<ClockShift> shifts_;  // in the order in which the clock was set
 
   int answers_due_ = 0;
   int void_answers_ = 0;    // of these, to claims that were made before the generation changed

@@ -62,7 +62,7 @@ class LoopThread {
     std::vector<TurnAnswer> answers;
   };
 
-  Moment now() const { return {clock_.now(), clock_.monotonic()}; }
+  Moment now() const { return {clock_.now(), clock_.monotonic(), clock_.slept()}; }
   void run();
   void handle(Mail mail);
   void publish_status();

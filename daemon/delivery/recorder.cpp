@@ -68,6 +68,7 @@ Recorder::Progress Recorder::bring(Batch& batch) {
       TurnAnswer answer;
       answer.given = store_.queue_turn(batch.turn, clock_.now());
       answer.asked = std::move(batch.turn.claims);
+      answer.shifts = std::move(batch.turn.shifts);
       answer.results = static_cast<int>(batch.turn.results.size());
       answer.turns = batch.turns;
       on_answer_(std::move(answer));

@@ -13,7 +13,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kLongestSleep{1000};
-constexpr milliseconds kClockJump{500};
 constexpr int kMostClaimsDue = 2048;
 // Between them answers are taken in: receivers that answer at once then never have thousands of
 // transfers open, which would make each of them dearer.
@@ -37,7 +36,8 @@ SentAttempt sent_attempt(const WebhookId& webhook, const ClaimedDelivery& delive
 
 bool is_empty(const QueueTurn& turn) {
   return turn.results.empty() && turn.health.empty() && turn.disable.empty() &&
-         turn.recovered.empty() && turn.released.empty() && turn.claims.empty();
+         turn.recovered.empty() && turn.released.empty() && turn.shifts.empty() &&
+         turn.claims.empty();
 }
 
 bool same(const EndpointState& left, const EndpointState& right) {
@@ -70,6 +70,7 @@ void ShardLoop::adopt(Endpoint endpoint, Moment now) {
   const auto [place, is_new] =
       places_.emplace(id, std::make_unique<Place>(std::move(endpoint), now));
   assert(is_new);
+  if (place->second->queue.is_shifting()) shifting_.push_back(place->second.get());
   touch(*place->second, now);
 }
 
@@ -113,10 +114,12 @@ void ShardLoop::record_test(AttemptResult result) {
 }
 
 void ShardLoop::answered(TurnAnswer answer, Moment now) {
+  notice_clock_jump(now);
   assert(answer.asked.size() == answer.given.claims.size());
   unrecorded_ -= answer.results;
   turns_due_ -= answer.turns;
   assert(unrecorded_ >= 0 && turns_due_ >= 0);
+  take_shifts(answer, now);
   for (std::size_t i = 0; i < answer.asked.size(); ++i) {
     const ClaimRequest& asked = answer.asked[i];
     Claim& claim = answer.given.claims[i];
@@ -134,6 +137,7 @@ void ShardLoop::answered(TurnAnswer answer, Moment now) {
 }
 
 void ShardLoop::ended(std::vector<SendResult> results, Moment now) {
+  notice_clock_jump(now);
   for (SendResult& result : results) {
     auto node = in_flight_.extract(result.id);
     if (node.empty()) continue;
@@ -157,10 +161,7 @@ void ShardLoop::record(Place& place, InFlight attempt, SendResult ended, Moment 
   const EndpointHealth before = endpoint.health;
   place.queue.ended(trigger, attempt.role, outcome, now);
   log_attempt(outcome.result);
-  if (!place.is_unwell) {
-    place.is_unwell = true;
-    unwell_.push_back(&place);
-  }
+  mark_unwell(place);
   if (circuit_is_open(before) && !circuit_is_open(endpoint.health)) {
     announce_recovery(before, endpoint.id, now);
   }
@@ -252,6 +253,7 @@ void ShardLoop::drop(Place& place, Moment now) {
   std::erase(ready_, &place);
   std::erase(asking_, &place);
   std::erase(unwell_, &place);
+  std::erase(shifting_, &place);
   set_timer(place, std::nullopt);
   if (place.posted.circuit != CircuitState::closed) --open_circuits_;
   board_.remove(id);
@@ -263,26 +265,13 @@ void ShardLoop::drop(Place& place, Moment now) {
 milliseconds ShardLoop::step(Moment now) {
   notice_clock_jump(now);
   fire_timers(now);
+  ask_for_shifts();
   if (starts_) {
     ask(now);
     start_ready(now);
   }
   submit_turn();
   return sleep_time(now.wall);
-}
-
-// Due times are wall-clock times: when the clock was set, every one of them means another moment.
-void ShardLoop::notice_clock_jump(Moment now) {
-  const std::optional<Moment> last = std::exchange(last_step_, now);
-  if (!last) return;
-  const auto jump =
-      std::chrono::round<milliseconds>((now.wall - last->wall) - (now.steady - last->steady));
-  if (std::chrono::abs(jump) < kClockJump) return;
-  log_clock_jump(jump);
-  for (const auto& [id, place] : places_) {
-    place->queue.shift_clock(jump);
-    touch(*place, now);
-  }
 }
 
 void ShardLoop::fire_timers(Moment now) {
@@ -349,6 +338,11 @@ void ShardLoop::start_one(Place& place, Moment now) {
   sender_.start(id, std::move(built.request));
 }
 
+void ShardLoop::mark_unwell(Place& place) {
+  if (std::exchange(place.is_unwell, true)) return;
+  unwell_.push_back(&place);
+}
+
 void ShardLoop::submit_turn() {
   for (Place* const place : unwell_) {
     place->is_unwell = false;
@@ -382,7 +376,9 @@ void ShardLoop::stop_starting(Moment now) {
   }
 }
 
-bool ShardLoop::is_idle() const { return in_flight_.empty() && turns_due_ == 0 && is_empty(turn_); }
+bool ShardLoop::is_idle() const {
+  return in_flight_.empty() && shifting_.empty() && turns_due_ == 0 && is_empty(turn_);
+}
 
 void ShardLoop::abandon_tests(Moment now) {
   for (auto& [id, attempt] : in_flight_) {

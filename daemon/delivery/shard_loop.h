@@ -103,7 +103,11 @@ class ShardLoop {
   void set_timer(Place& place, std::optional<Timestamp> at);
   void post_state(Place& place, Timestamp now);
   void drop(Place& place, Moment now);
+  // Call before times are taken from `now` or compared with it.
   void notice_clock_jump(Moment now);
+  void mark_unwell(Place& place);
+  void ask_for_shifts();
+  void take_shifts(const TurnAnswer& answer, Moment now);
   void fire_timers(Moment now);
   void ask(Moment now);
   int claim_budget(const Place& place) const;
@@ -129,18 +133,21 @@ class ShardLoop {
   std::deque<Place*> ready_;   // have something to start: round robin
   std::deque<Place*> asking_;  // want claims: first come, first served
   std::vector<Place*> unwell_;
+  std::deque<Place*>
+      shifting_;  // wait until the store has moved their times to a clock that was set
   std::set<std::pair<Timestamp, Place*>> timers_;
 
   QueueTurn turn_;
   int unrecorded_ = 0;
-  int turns_due_ = 0;   // submitted, not yet answered
-  int claims_due_ = 0;  // deliveries asked for, not yet answered
+  int turns_due_ = 0;        // submitted, not yet answered
+  int claims_due_ = 0;       // deliveries asked for, not yet answered
+  bool shifts_due_ = false;  // asked for, not yet answered
   int open_circuits_ = 0;
   std::size_t claimed_bytes_ = 0;
   double usual_body_bytes_;
   bool starts_ = true;
   std::uint64_t last_transfer_ = 0;
-  std::optional<Moment> last_step_;
+  std::optional<Moment> last_seen_;
 };
 
 }  // namespace webhookd

@@ -38,6 +38,7 @@ void merge(QueueTurn& turn, QueueTurn later) {
   append(turn.disable, later.disable);
   append(turn.recovered, later.recovered);
   append(turn.released, later.released);
+  append(turn.shifts, later.shifts);
   append(turn.claims, later.claims);
 }
 

@@ -8,9 +8,10 @@ namespace webhookd {
 
 struct TurnAnswer {
   std::vector<ClaimRequest> asked;
-  QueueTurnResult given;  // one claim for each request, in order
-  int results = 0;        // attempts that are now recorded
-  int turns = 0;          // as submitted
+  std::vector<ClockShift> shifts;  // asked for
+  QueueTurnResult given;           // one claim and one piece for each, in order
+  int results = 0;                 // attempts that are now recorded
+  int turns = 0;                   // as submitted
 };
 
 // Makes one turn of two, as if `later` had been handed in right after.

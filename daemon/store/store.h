@@ -231,6 +231,8 @@ struct ClaimRequest {
   int limit = 1;  // >= 1
   // manual_only: retries asked for by hand, which pass circuit, rate, hold and order.
   Claimable what = Claimable::any;
+  // Nothing that is due later than this, whatever the time is: the clock may have been set since.
+  std::optional<Timestamp> due_by = std::nullopt;
 };
 
 struct ClaimedDelivery {
@@ -283,6 +285,27 @@ struct Recovery {
   Timestamp recovered_at;
 };
 
+// A place in a webhook's queue, which is sorted by due time, then by id.
+struct DuePlace {
+  Timestamp due;
+  DeliveryId id;
+};
+
+// The clock was set by `by`: attempts that wait are to wait as long as before. The store makes it
+// in pieces; each is asked for with what the last one has reached.
+struct ClockShift {
+  WebhookId webhook;
+  std::chrono::milliseconds by{0};
+  Timestamp after;                  // what is due up to then stays as it is: it is due now
+  std::vector<DeliveryId> except;   // got their times by the new clock
+  std::optional<DuePlace> reached;  // by the piece before
+};
+
+struct ClockShiftPiece {
+  bool done = false;
+  std::optional<DuePlace> reached;
+};
+
 // What a loop hands in and asks for in one transaction.
 struct QueueTurn {
   std::vector<AttemptResult> results;
@@ -290,11 +313,13 @@ struct QueueTurn {
   std::vector<Disabling> disable;
   std::vector<Recovery> recovered;
   std::vector<DeliveryId> released;  // claimed, never tried: pending again, no attempt counted
-  std::vector<ClaimRequest> claims;  // made after the results are in
+  std::vector<ClockShift> shifts;    // made after the results are in
+  std::vector<ClaimRequest> claims;  // the same
 };
 
 struct QueueTurnResult {
-  std::vector<Claim> claims;     // one for each request, in order
+  std::vector<Claim> claims;             // one for each request, in order
+  std::vector<ClockShiftPiece> shifted;  // the same
   std::vector<WebhookId> woken;  // webhooks that have new work: events that the turn published
 };
 

@@ -104,6 +104,16 @@ void FakeStore::tell_of_disablings(const WebhookId& webhook) {
   tell_ = webhook;
 }
 
+std::vector<ClockShift> FakeStore::shifts() const {
+  const std::lock_guard lock(mutex_);
+  return shifts_;
+}
+
+void FakeStore::shift_at_once(std::size_t rows) {
+  const std::lock_guard lock(mutex_);
+  shifted_at_once_ = rows;
+}
+
 int FakeStore::turns() const {
   const std::lock_guard lock(mutex_);
   return turns_;
@@ -188,6 +198,7 @@ QueueTurnResult FakeStore::queue_turn(const QueueTurn& turn, Timestamp now) {
     }
   }
   QueueTurnResult result;
+  for (const ClockShift& asked : turn.shifts) result.shifted.push_back(shift(asked));
   for (const ClaimRequest& request : turn.claims) result.claims.push_back(claim(request, now));
   if (tell_ && !turn.disable.empty()) {
     insert(*tell_, now, "{}");
@@ -208,7 +219,8 @@ bool FakeStore::is_held_by_order(const Row& row) const {
 
 bool FakeStore::may_claim(const Row& row, const ClaimRequest& request, Timestamp now) const {
   if (row.webhook != request.webhook || row.status != DeliveryStatus::pending) return false;
-  if (row.due > now || is_held_by_order(row)) return false;
+  const Timestamp due_by = std::min(now, request.due_by.value_or(now));
+  if (row.due > due_by || is_held_by_order(row)) return false;
   return request.what == Claimable::any || row.next_trigger == Trigger::manual;
 }
 
@@ -243,6 +255,33 @@ Claim FakeStore::claim(const ClaimRequest& request, Timestamp now) {
   }
   claim.next_due = next_due(request.webhook);
   return claim;
+}
+
+ClockShiftPiece FakeStore::shift(const ClockShift& shift) {
+  shifts_.push_back(shift);
+  const bool forward = shift.by.count() > 0;
+  const auto place = [](const Row* row) { return std::pair(row->due, row->id); };
+  const auto before = [&](const auto& left, const auto& right) {
+    return forward ? left > right : left < right;
+  };
+  std::vector<Row*> found;
+  for (auto& [id, row] : rows_) {
+    if (row.webhook != shift.webhook || row.status != DeliveryStatus::pending) continue;
+    if (row.due <= shift.after) continue;
+    const bool is_left =
+        !shift.reached || before(std::pair(shift.reached->due, shift.reached->id), place(&row));
+    if (is_left) found.push_back(&row);
+  }
+  std::ranges::sort(found, before, place);
+  ClockShiftPiece piece{found.size() <= shifted_at_once_, shift.reached};
+  if (!piece.done) found.resize(shifted_at_once_);
+  for (Row* const row : found) {
+    piece.reached = DuePlace{row->due, row->id};
+    const bool at_once = row->attempts.empty() || row->next_trigger == Trigger::manual;
+    const bool excepted = std::ranges::find(shift.except, row->id) != shift.except.end();
+    if (!excepted && !(forward && at_once)) row->due += shift.by;
+  }
+  return piece;
 }
 
 std::variant<Webhook, WebhookFault> FakeStore::create_webhook(const NewWebhook&,

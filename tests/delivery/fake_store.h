@@ -39,6 +39,9 @@ class FakeStore final : public Store {
   Endpoint stored(const WebhookId& webhook) const;
   std::vector<ClaimRequest> claims() const;  // all that were ever made
   int turns() const;
+  std::vector<ClockShift> shifts() const;  // all that were ever asked for
+  // A clock shift moves so many rows at a time.
+  void shift_at_once(std::size_t rows);
   std::vector<Disabling> disablings() const;
   std::vector<Recovery> recoveries() const;
   // Each disabling is an event for this webhook from now on.
@@ -96,6 +99,7 @@ class FakeStore final : public Store {
   bool is_held_by_order(const Row& row) const;
   std::optional<Timestamp> next_due(const WebhookId& webhook) const;
   Claim claim(const ClaimRequest& request, Timestamp now);
+  ClockShiftPiece shift(const ClockShift& shift);
   DeliveryId insert(const WebhookId& webhook, Timestamp now, std::string body);
 
   mutable std::mutex mutex_;
@@ -108,6 +112,8 @@ class FakeStore final : public Store {
   std::optional<StoreError::Kind> failure_;
   std::optional<StoreError::Kind> read_failure_;
   int turns_ = 0;
+  std::vector<ClockShift> shifts_;
+  std::size_t shifted_at_once_ = 1000;
   std::int64_t last_id_ = 0;
 };
 

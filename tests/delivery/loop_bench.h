@@ -93,8 +93,9 @@ class LoopBench final : private TurnSink {
       QueueTurn turn = std::move(turns_.front());
       turns_.pop_front();
       TurnAnswer answer;
-      answer.given = store.queue_turn(turn, now_.wall);
+      answer.given = store.queue_turn(turn, now_.wall + store_clock_);
       answer.asked = turn.claims;
+      answer.shifts = turn.shifts;
       answer.results = static_cast<int>(turn.results.size());
       answer.turns = 1;
       loop_.answered(std::move(answer), now_);
@@ -109,6 +110,14 @@ class LoopBench final : private TurnSink {
   }
   void set_wall_clock(std::chrono::milliseconds by) {
     now_.wall += by;
+    run();
+  }
+  // The recorder reads the clock, too, and may be the first to see that it was set.
+  void set_store_clock(std::chrono::milliseconds by) { store_clock_ = by; }
+  // The wall clock goes on, the monotonic one does not.
+  void sleep_machine(std::chrono::milliseconds by) {
+    now_.wall += by;
+    now_.slept += by;
     run();
   }
 
@@ -148,6 +157,7 @@ class LoopBench final : private TurnSink {
   void submit(QueueTurn turn) override { turns_.push_back(std::move(turn)); }
 
   Moment now_{from_unix_millis(1'800'000'000'000), Monotonic{std::chrono::hours{1}}};
+  std::chrono::milliseconds store_clock_{0};
   MiddleRandom random_;
   std::deque<QueueTurn> turns_;
   std::chrono::milliseconds sleep_{0};

@@ -55,6 +55,8 @@ struct Walk {
       }
     }
     turn.health.push_back({webhook_id(1), {}});
+    turn.shifts.push_back({webhook_id(1), std::chrono::seconds{9}, kStart, {}, std::nullopt});
+    turn.shifts.push_back({webhook_id(1), std::chrono::seconds{-9}, kStart, {}, std::nullopt});
     make_turn(transaction, turn, kStart);
   }
 
@@ -192,6 +194,8 @@ TEST_CASE("each question to the queue is answered by its own index") {
   uses("FROM events WHERE seq BETWEEN", "PRIMARY KEY (rowid>? AND rowid<?)");
   uses("FROM event_spans WHERE start > ?1", "PRIMARY KEY (start>?)");
   uses("UPDATE event_spans", "PRIMARY KEY (start=? AND first_seq<?)");
+  uses("(next_attempt_at, id) < (?4, ?5)", "deliveries_due (webhook_seq=? AND generation=? AND");
+  uses("(next_attempt_at, id) > (?4, ?5)", "deliveries_due (webhook_seq=? AND generation=? AND");
   uses("DELETE FROM attempts", "attempts_delivery (delivery_id=?)");
   uses("FROM events WHERE event_id = ?1 AND ifnull(tenant, '') = ?2", "events_id");
 }

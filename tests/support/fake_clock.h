@@ -18,6 +18,10 @@ class FakeClock final : public Clock {
     const std::lock_guard lock(mutex_);
     return now_;
   }
+  std::chrono::milliseconds slept() const override {
+    const std::lock_guard lock(mutex_);
+    return slept_;
+  }
   Monotonic monotonic() const override {
     const std::lock_guard lock(mutex_);
     return monotonic_;
@@ -28,6 +32,12 @@ class FakeClock final : public Clock {
     const std::lock_guard lock(mutex_);
     now_ += by;
     monotonic_ += by;
+  }
+  // Suspends the machine.
+  void sleep(std::chrono::milliseconds by) {
+    const std::lock_guard lock(mutex_);
+    now_ += by;
+    slept_ += by;
   }
   // As an administrator sets the wall clock; the monotonic one does not notice.
   void set_now(Timestamp now) {
@@ -43,6 +53,7 @@ class FakeClock final : public Clock {
   mutable std::mutex mutex_;
   Timestamp now_;
   Monotonic monotonic_;
+  std::chrono::milliseconds slept_{0};
 };
 
 }  // namespace webhookd

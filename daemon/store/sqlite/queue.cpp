@@ -5,6 +5,7 @@
 
 #include "store/own_events.h"
 #include "store/sqlite/audit.h"
+#include "store/sqlite/clock_shift.h"
 #include "store/sqlite/delivery_rows.h"
 #include "store/sqlite/events.h"
 #include "store/sqlite/record.h"
@@ -138,10 +139,11 @@ AllDue due_of(Connection& db, const QueueKey& key, const ClaimRequest& request, 
 
 Claim make_claim(Transaction& transaction, const ClaimRequest& request, Timestamp now) {
   Claim claim{request.webhook, {}, std::nullopt};
+  const Timestamp due_by = std::min(now, request.due_by.value_or(now));
   const Subscriber* subscriber = transaction.subscriptions.find(request.webhook);
   if (subscriber == nullptr || subscriber->status != WebhookStatus::active) return claim;
   const QueueKey key = key_of(*subscriber);
-  for (ClaimedDelivery& due : due_of(transaction.db, key, request, now)) {
+  for (ClaimedDelivery& due : due_of(transaction.db, key, request, due_by)) {
     transaction.db.run("UPDATE deliveries SET status = 1 WHERE id = ?1", due.id.value);
     transaction.tally.move(key.seq, false, DeliveryStatus::pending, DeliveryStatus::in_flight);
     claim.deliveries.push_back(std::move(due));
@@ -283,6 +285,7 @@ QueueTurnResult make_turn(Transaction& transaction, const QueueTurn& turn, Times
   for (const Recovery& recovery : turn.recovered) {
     announce_recovery(transaction, recovery, now, result);
   }
+  result.shifted = shift_clocks(transaction, turn.shifts);
   result.claims.reserve(turn.claims.size());
   for (const ClaimRequest& request : turn.claims) {
     result.claims.push_back(make_claim(transaction, request, now));

@@ -1,0 +1,63 @@
+// What a shard loop does when the wall clock is set.
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "delivery/attempt_log.h"
+#include "delivery/shard_loop.h"
+
+namespace webhookd {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t kShiftsAtOnce = 256;
+
+}  // namespace
+
+// Due times are wall-clock times: when the clock was set, every one of them means another moment. A
+// machine that slept has set no clock: what became due meanwhile is due.
+void ShardLoop::notice_clock_jump(Moment now) {
+  const std::optional<Moment> last = std::exchange(last_seen_, now);
+  if (!last) return;
+  const auto slept = std::max(now.slept - last->slept, milliseconds{0});
+  const auto jump = std::chrono::round<milliseconds>((now.wall - last->wall) -
+                                                     (now.steady - last->steady) - slept);
+  if (std::chrono::abs(jump) < kSmallestClockJump) return;
+  log_clock_jump(jump);
+  for (const auto& [id, place] : places_) {
+    if (!place->queue.is_shifting()) shifting_.push_back(place.get());
+    place->queue.clock_was_set(jump, now.wall);
+    mark_unwell(*place);
+    touch(*place, now);
+  }
+}
+
+// A few at a time: publishing and results of others come in between.
+void ShardLoop::ask_for_shifts() {
+  if (shifts_due_) return;
+  for (const Place* const place : shifting_) {
+    if (turn_.shifts.size() == kShiftsAtOnce) break;
+    const ClockShift* const shift = place->queue.next_shift();
+    if (shift != nullptr) turn_.shifts.push_back(*shift);
+  }
+  shifts_due_ = !turn_.shifts.empty();
+}
+
+void ShardLoop::take_shifts(const TurnAnswer& answer, Moment now) {
+  if (answer.shifts.empty()) return;
+  assert(answer.shifts.size() == answer.given.shifted.size());
+  shifts_due_ = false;
+  std::vector<Place*> moved;
+  for (std::size_t i = 0; i < answer.shifts.size(); ++i) {
+    const auto found = places_.find(answer.shifts[i].webhook);
+    if (found == places_.end()) continue;
+    found->second->queue.shifted(answer.given.shifted[i]);
+    moved.push_back(found->second.get());
+  }
+  std::erase_if(shifting_, [](const Place* place) { return !place->queue.is_shifting(); });
+  for (Place* const place : moved) touch(*place, now);
+}
+
+}  // namespace webhookd

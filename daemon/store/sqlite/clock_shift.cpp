@@ -1,0 +1,82 @@
+#include "store/sqlite/clock_shift.h"
+
+#include <algorithm>
+#include <limits>
+#include <unordered_set>
+
+namespace webhookd {
+namespace {
+
+// A few milliseconds of the writer's time in a turn, whatever the number of its shifts.
+constexpr int kRowsAtOnce = 1000;
+
+// Later rows first when times grow, and the other way round: a row that was moved is then never
+// among those that are still to be moved.
+constexpr const char* kLatestFirst =
+    "SELECT id, next_attempt_at, attempt_count = 0 OR manual = 1 FROM deliveries"
+    " INDEXED BY deliveries_due WHERE webhook_seq = ?1 AND generation = ?2 AND status = 0"
+    " AND next_attempt_at > ?3 AND (next_attempt_at, id) < (?4, ?5)"
+    " ORDER BY next_attempt_at DESC, id DESC LIMIT ?6";
+constexpr const char* kEarliestFirst =
+    "SELECT id, next_attempt_at, attempt_count = 0 OR manual = 1 FROM deliveries"
+    " INDEXED BY deliveries_due WHERE webhook_seq = ?1 AND generation = ?2 AND status = 0"
+    " AND next_attempt_at > ?3 AND (next_attempt_at, id) > (?4, ?5)"
+    " ORDER BY next_attempt_at, id LIMIT ?6";
+
+struct Waiting {
+  DuePlace place;
+  bool asked_at_once = false;  // never tried, or by hand: due from the moment that it was asked for
+};
+
+std::vector<Waiting> find_waiting(Connection& db, const Subscriber& subscriber,
+                                  const ClockShift& shift, int most) {
+  using Limits = std::numeric_limits<std::int64_t>;
+  const bool forward = shift.by.count() > 0;
+  const DuePlace first{forward ? from_unix_millis(Limits::max()) : shift.after,
+                       DeliveryId{forward ? Limits::max() : 0}};
+  const DuePlace from = shift.reached.value_or(first);
+  std::vector<Waiting> found;
+  Query rows = db.query(forward ? kLatestFirst : kEarliestFirst, subscriber.seq,
+                        subscriber.generation, shift.after, from.due, from.id.value, most);
+  while (rows.step()) {
+    found.push_back({{rows.time(1), DeliveryId{rows.integer(0)}}, rows.flag(2)});
+  }
+  return found;
+}
+
+// How many rows it looked at.
+int shift_some(Transaction& transaction, const ClockShift& shift, int most,
+               ClockShiftPiece& piece) {
+  const Subscriber* subscriber = transaction.subscriptions.find(shift.webhook);
+  if (subscriber == nullptr) {
+    piece.done = true;
+    return 0;
+  }
+  const auto found = find_waiting(transaction.db, *subscriber, shift, most);
+  const std::unordered_set<DeliveryId> except(shift.except.begin(), shift.except.end());
+  for (const Waiting& waiting : found) {
+    // One that is due at once may have been stored after the clock was set: it must not be put off.
+    const bool stays = waiting.asked_at_once && shift.by.count() > 0;
+    if (stays || except.contains(waiting.place.id)) continue;
+    transaction.db.run("UPDATE deliveries SET next_attempt_at = ?2 WHERE id = ?1",
+                       waiting.place.id.value, waiting.place.due + shift.by);
+  }
+  if (!found.empty()) piece.reached = found.back().place;
+  piece.done = static_cast<int>(found.size()) < most;
+  return static_cast<int>(found.size());
+}
+
+}  // namespace
+
+std::vector<ClockShiftPiece> shift_clocks(Transaction& transaction,
+                                          const std::vector<ClockShift>& shifts) {
+  std::vector<ClockShiftPiece> pieces;
+  int left = kRowsAtOnce;
+  for (const ClockShift& shift : shifts) {
+    ClockShiftPiece& piece = pieces.emplace_back(ClockShiftPiece{false, shift.reached});
+    if (left > 0) left -= shift_some(transaction, shift, left, piece);
+  }
+  return pieces;
+}
+
+}  // namespace webhookd
