@@ -102,6 +102,19 @@ std::string codes_text(const Json& stats) {
   return text;
 }
 
+// What keeps a backlog from being sent; a person sees only what there is.
+void add_why_it_waits(const Json& stats, const View& view, Card& card) {
+  const auto add = [&](const char* name, const Cell& cell) {
+    if (cell.text != "-" || view.format != Format::table) card.add(name, cell);
+  };
+  add("backlog", cell_at(stats, "backlog"));
+  add("circuit", cell_at(stats, "circuit.state"));
+  add("next_probe_at", time_at(stats, "circuit.next_probe_at", view));
+  add("hold_reason", cell_at(stats, "hold_reason", Tone::bad));
+  add("held_until", time_at(stats, "held_until", view));
+  add("head_delivery_id", cell_at(stats, "head_delivery_id"));
+}
+
 Card stats_card(const Json& stats, const View& view) {
   Card card;
   for (const char* name : {"webhook_id", "window", "total", "succeeded", "failed", "pending",
@@ -118,6 +131,7 @@ Card stats_card(const Json& stats, const View& view) {
   for (const char* name : {"last_success_at", "last_failure_at", "oldest_pending_at"}) {
     card.add(name, time_at(stats, name, view));
   }
+  add_why_it_waits(stats, view, card);
   return card;
 }
 

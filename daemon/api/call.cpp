@@ -1,10 +1,29 @@
 #include "api/call.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "api/query.h"
 
 namespace webhookd {
+namespace {
+
+// Why an ordered webhook that could send does not: the first in its line has failed, and nobody may
+// overtake it.
+std::optional<std::string> order_reason(const Call& call, const Webhook& webhook) {
+  if (!webhook.head_delivery_id || webhook.backlog < 2) return std::nullopt;
+  const auto head = call.services.store.find_delivery(*webhook.head_delivery_id);
+  if (!head || head->attempt_count == 0 || !head->next_attempt_at) return std::nullopt;
+  return fmt::format(
+      "it is ordered, and delivery {} comes first: {} of its {} attempts failed, the next is due "
+      "at "
+      "{}",
+      head->id.value, head->attempt_count, head->max_attempts,
+      format_rfc3339(*head->next_attempt_at));
+}
+
+}  // namespace
 
 ChangeContext Call::change_context() const {
   return {now(), principal.actor, request.remote, request.request_id};
@@ -53,7 +72,9 @@ ApiError webhook_not_found() { return {404, "Webhook not found"}; }
 ApiError delivery_not_found() { return {404, "Delivery not found"}; }
 
 Json webhook_json(const Call& call, const Webhook& webhook) {
-  return to_json(webhook, call.services.dispatcher.state(webhook.id).value_or(EndpointState{}));
+  EndpointState state = call.services.dispatcher.state(webhook.id).value_or(EndpointState{});
+  if (!state.hold_reason) state.hold_reason = order_reason(call, webhook);
+  return to_json(webhook, state);
 }
 
 }  // namespace webhookd

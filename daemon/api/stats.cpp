@@ -20,10 +20,16 @@ HttpResponse webhook_stats(Call& call) {
   const std::string window =
       Query(call.request, faults).literal("window", {"1h", "24h", "7d", "30d"}).value_or("24h");
   faults.check();
-  const WebhookId id = visible_webhook(call).id;
-  const auto stats = call.services.store.stats(id, window_length(window), call.now());
+  const Webhook webhook = visible_webhook(call);
+  const auto stats = call.services.store.stats(webhook.id, window_length(window), call.now());
   if (!stats) throw webhook_not_found();
-  return json_response(200, stats_json(*stats, id, window));
+  Json json = stats_json(*stats, webhook.id, window);
+  // Beside the numbers of what waits: why.
+  const Json shown = webhook_json(call, webhook);
+  for (const char* name : {"backlog", "head_delivery_id", "circuit", "held_until", "hold_reason"}) {
+    json[name] = shown.at(name);
+  }
+  return json_response(200, json);
 }
 
 }  // namespace

@@ -338,4 +338,24 @@ TEST_CASE("stats shows dashes for what the server does not count, and a chart if
   CHECK(contains(full.out, "11-23 10:00    0 ok"));
   CHECK_FALSE(contains(full.out, "11-23 08:00"));
   CHECK(contains(full.out, "200: 3, 500: 1"));
+  CHECK_FALSE(contains(full.out, "hold_reason"));
+}
+
+TEST_CASE("stats shows why a backlog waits") {
+  WebhookFixture f;
+  f.add("wh-1", "one");
+  f.server.answer("GET /api/v1/admin/webhooks/wh-1/stats",
+                  {200,
+                   R"({"backlog":7,"circuit":{"state":"open","next_probe_at":null},
+                    "hold_reason":"delivery 4 comes first","held_until":null,
+                    "head_delivery_id":4})",
+                   {}});
+  const Ran table = f.run({"stats", "one", "-o", "table"});
+  CHECK(contains(table.out, "delivery 4 comes first"));
+  CHECK(contains(table.out, "open"));
+  CHECK_FALSE(contains(table.out, "held_until"));
+  const Ran tsv = f.run({"stats", "one"});
+  CHECK(contains(tsv.out, "backlog\t7\n"));
+  CHECK(contains(tsv.out, "held_until\t-\n"));
+  CHECK(contains(tsv.out, "head_delivery_id\t4\n"));
 }

@@ -101,6 +101,9 @@ TEST_CASE("an ordered webhook that gets another tenant keeps the order of what i
   const Webhook webhook = f.add(settings);
   publish_pairs(f, 4000);
   bind_to(f, webhook.id, kTwo);
+  CHECK(f.claim(webhook.id, 1).deliveries.empty());
+  CHECK(f.found(webhook.id).head_delivery_id == DeliveryId{2});
+  CHECK(f.store().stats(webhook.id, std::chrono::hours{1}, f.now)->oldest_pending_at == f.now);
   f.publish(event_of("newest", "user.created", kTwo));
   std::vector<DeliveryId> delivered;
   for (int round = 0; round < 3; ++round) {

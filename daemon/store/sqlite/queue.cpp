@@ -15,6 +15,8 @@ namespace {
 
 // So many are settled in the change's own transaction; the rest follows in batches.
 constexpr int kSettledAtOnce = 5000;
+// By a reader that only wants to show something.
+constexpr int kMostLookedAt = 1000;
 
 std::optional<Timestamp> earlier(std::optional<Timestamp> left, std::optional<Timestamp> right) {
   if (!left) return right;
@@ -47,6 +49,31 @@ std::optional<Head> first_in_line(Connection& db, const QueueKey& key, DeliveryS
       key.seq, static_cast<int>(status), after);
   if (!row.step()) return std::nullopt;
   return Head{DeliveryId{row.integer(0)}, status, row.maybe_time(1), row.flag(2)};
+}
+
+// Of those that wait to be kept or cancelled the first that will be kept, as far as it is among the
+// first of them all.
+std::optional<Head> first_kept(Connection& db, const QueueKey& key) {
+  Query rows = db.query(
+      "SELECT d.id, d.next_attempt_at, d.manual, d.generation >= w.kept_from"
+      " AND (w.tenant IS NULL OR e.tenant IS w.tenant)"
+      " AND (w.partner IS NULL OR e.partner IS w.partner)"
+      " FROM webhooks w CROSS JOIN deliveries d INDEXED BY deliveries_status"
+      " ON d.webhook_seq = w.seq AND d.status = 0 AND d.status <> 2"
+      " CROSS JOIN events e ON e.seq = d.event_seq"
+      " WHERE w.seq = ?1 AND d.aside = 0 AND d.test = 0 ORDER BY d.id LIMIT ?2",
+      key.seq, kMostLookedAt);
+  while (rows.step()) {
+    if (!rows.flag(3)) continue;
+    return Head{DeliveryId{rows.integer(0)}, DeliveryStatus::pending, rows.maybe_time(1),
+                rows.flag(2)};
+  }
+  return std::nullopt;
+}
+
+std::optional<Head> first_of(const std::optional<Head>& left, const std::optional<Head>& right) {
+  if (!left || !right) return left ? left : right;
+  return left->id < right->id ? left : right;
 }
 
 bool automatic_in_flight(Connection& db, const QueueKey& key) {
@@ -232,10 +259,13 @@ QueueKey key_of(const Subscriber& subscriber) {
 }
 
 std::optional<Head> head_of(Connection& db, const QueueKey& key) {
-  const auto waiting = first_in_line(db, key, DeliveryStatus::pending);
-  const auto under_way = first_in_line(db, key, DeliveryStatus::in_flight);
-  if (!waiting || !under_way) return waiting ? waiting : under_way;
-  return waiting->id < under_way->id ? waiting : under_way;
+  return first_of(first_in_line(db, key, DeliveryStatus::pending),
+                  first_in_line(db, key, DeliveryStatus::in_flight));
+}
+
+std::optional<Head> shown_head(Connection& db, const QueueKey& key) {
+  if (!key.sorting) return head_of(db, key);
+  return first_of(first_kept(db, key), first_in_line(db, key, DeliveryStatus::in_flight));
 }
 
 std::optional<Timestamp> next_due(Connection& db, const QueueKey& key) {
@@ -252,7 +282,7 @@ std::optional<Timestamp> oldest_pending(Connection& db, const QueueKey& key) {
       db.query("SELECT created_at FROM deliveries INDEXED BY deliveries_status"
                " WHERE webhook_seq = ?1 AND status = 0 AND status <> 2 AND id > ?2 AND test = 0"
                " ORDER BY id LIMIT 1",
-               key.seq, key.void_through));
+               key.seq, key.sorting ? 0 : key.void_through));
 }
 
 std::vector<Endpoint> load_endpoints(Connection& db, const Sealer& sealer,

@@ -21,6 +21,8 @@ struct Head {
   bool manual = false;
 };
 std::optional<Head> head_of(Connection& db, const QueueKey& key);
+// The same for people to see: also while it is open which of those that wait are kept.
+std::optional<Head> shown_head(Connection& db, const QueueKey& key);
 
 // When the earliest pending delivery that order does not hold back is due.
 std::optional<Timestamp> next_due(Connection& db, const QueueKey& key);

@@ -26,7 +26,7 @@ bool name_taken(Connection& db, const WebhookSettings& settings, std::int64_t se
 Webhook with_queue(Connection& db, StoredWebhook stored) {
   stored.webhook.backlog = backlog_of(db, stored.key.seq);
   if (stored.key.ordered) {
-    const auto head = head_of(db, stored.key);
+    const auto head = shown_head(db, stored.key);
     if (head) stored.webhook.head_delivery_id = head->id;
   }
   return std::move(stored.webhook);
