@@ -66,7 +66,7 @@ class OwnEventsTest(DaemonTest):
         self.assertEqual(6, len(event["deliveries"]))
 
     def test_a_recovery_is_told_also_when_the_circuit_opened_before_a_crash(self):
-        (_, path), = self.watchers()
+        (watcher, path), = self.watchers()
         webhook, _ = self.open_circuit()
         self.daemon.kill()
         self.daemon.start()
@@ -76,6 +76,7 @@ class OwnEventsTest(DaemonTest):
         self.assertEqual(webhook["id"], body["data"]["webhook_id"])
         self.assertEqual(5, body["data"]["consecutive_failures"])
         self.assertLessEqual(body["data"]["failing_since"], body["data"]["recovered_at"])
+        self.daemon.wait_deliveries(watcher["id"], 1, status="succeeded")
         self.daemon.kill()
         self.daemon.start()
         self.api.publish()
