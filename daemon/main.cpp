@@ -51,8 +51,9 @@ void set_up_process() {
   ::mallopt(M_ARENA_MAX, 16);
 }
 
-// How many this process may have. Half is for deliveries and an eighth for each door, so that
-// receivers that hang leave the doors open, and clients leave receivers theirs.
+// How many this process may have. Five eighths are for deliveries and an eighth for each door, so
+// that receivers that hang leave the doors open, and clients leave receivers theirs. The rest is
+// the store's and the log's.
 std::size_t open_files() {
   rlimit files{};
   return ::getrlimit(RLIMIT_NOFILE, &files) == 0 ? files.rlim_cur : 1024;
@@ -61,7 +62,7 @@ std::size_t open_files() {
 DispatcherOptions dispatcher_options(const Config& config) {
   DispatcherOptions options;
   options.loops = config.loops;
-  options.open_files = static_cast<int>(std::min<std::size_t>(open_files() / 2, 1'000'000));
+  options.open_files = static_cast<int>(std::min<std::size_t>(open_files() / 8 * 5, 1'000'000));
   options.default_schedule = config.retry_schedule;
   options.allow_networks = config.allow_networks;
   options.user_agent = config.user_agent;
