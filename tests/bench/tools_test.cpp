@@ -193,6 +193,23 @@ TEST_CASE("the bare sender and the receiver agree on the count and use connectio
   CHECK(receiver.connections() <= 64);
 }
 
+TEST_CASE("the bare sender posts to its URLs in turn") {
+  std::array<std::atomic<std::size_t>, 3> posts{};
+  Receiver receiver([&](const HttpMessage& request) {
+    for (std::size_t i = 0; i < posts.size(); ++i) {
+      if (request.start_line == fmt::format("POST /hook/{} HTTP/1.1", i)) ++posts[i];
+    }
+    return 200;
+  });
+  SendPlan plan = posts_to(receiver, 300);
+  plan.urls.clear();
+  for (std::size_t i = 0; i < posts.size(); ++i) {
+    plan.urls.push_back(receiver.url(fmt::format("/hook/{}", i)));
+  }
+  CHECK(run_bare_sender(plan).posts == 300);
+  for (const auto& count : posts) CHECK(count == 100);
+}
+
 TEST_CASE("the bare sender fails on any answer but 200, and at its time limit") {
   Receiver refusing([](const HttpMessage&) { return 500; });
   CHECK_THROWS_WITH(run_bare_sender(posts_to(refusing, 10)), Contains("answered 500"));
