@@ -46,6 +46,7 @@ std::string Answerer::answer(HttpRequest request, AfterAnswer after) {
   if (request.method == "HEAD") frame.body = AnswerFrame::Body::left_out;
   return bridge_.run(frame, [&] {
     HttpResponse response = call_handler(request);
+    hand_over_ = std::move(response.hand_over);
     add_door_headers(response, request.request_id);
     return response;
   });

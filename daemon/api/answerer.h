@@ -1,6 +1,8 @@
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 
 #include "api/collector.h"
 #include "api/http.h"
@@ -22,6 +24,11 @@ class Answerer {
   // Calls the handler. Gives the request an id when it has none.
   std::string answer(HttpRequest request, AfterAnswer after);
 
+  // What the answer that was made last leaves its connection to; empty: nobody.
+  std::function<void(FileDescriptor)> take_hand_over() {
+    return std::exchange(hand_over_, nullptr);
+  }
+
   // Always the last answer of its connection. `request_id` is empty when there is none;
   // `body` is left_out when the refused request was a HEAD.
   std::string refuse(const Refusal& refusal, std::string request_id, AnswerFrame::Body body);
@@ -36,6 +43,7 @@ class Answerer {
   const HttpHandler* handler_;
   const RefusalRenderer* refusal_;
   HttplibBridge bridge_;
+  std::function<void(FileDescriptor)> hand_over_;
   SystemRandom random_;
   SystemClock clock_;
   std::chrono::sys_seconds date_second_{};

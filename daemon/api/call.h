@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "api/api.h"
+#include "api/attempt_streams.h"
 #include "api/authenticator.h"
 #include "api/catalogue.h"
 #include "api/errors.h"
@@ -33,6 +34,7 @@ struct Services {
   Catalogue& catalogue;
   const Authenticator& authenticator;
   Readiness& readiness;
+  AttemptStreams& streams;
   Timestamp started_at;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <list>
 #include <optional>
 #include <string>
@@ -33,6 +34,7 @@ struct Connection {
   std::string unsent;  // the answer, from unsent_start on
   std::size_t unsent_start = 0;
   AfterAnswer after = AfterAnswer::keep_open;
+  std::function<void(FileDescriptor)> hand_over;  // set: takes it over in place of an answer
 
   // The poller's alone.
   Phase phase = Phase::idle;

@@ -262,8 +262,15 @@ void ConnectionPoller::make_room() {
 }
 
 void ConnectionPoller::on_answered(Connection& connection) {
+  if (connection.hand_over) return hand_over(connection);
   count(connection, connection.unread.capacity());
   on_sent(connection, send_unsent(connection));
+}
+
+void ConnectionPoller::hand_over(Connection& connection) {
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection.fd.get(), nullptr);
+  connection.hand_over(std::move(connection.fd));
+  close(connection);
 }
 
 void ConnectionPoller::on_sent(Connection& connection, Sent sent) {

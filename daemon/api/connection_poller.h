@@ -53,6 +53,7 @@ class ConnectionPoller {
   bool is_full() const { return counted_ > limits_.collecting_bytes; }
   void make_room();
   void on_answered(Connection& connection);
+  void hand_over(Connection& connection);
   void on_sent(Connection& connection, Sent sent);
   void on_written(Connection& connection);
   void refuse(Connection& connection, const Refusal& refusal);

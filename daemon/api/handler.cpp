@@ -13,8 +13,8 @@ std::vector<Route> all_routes() {
   std::vector<Route> routes;
   for (const auto& of_resource :
        {webhook_routes(), event_routes(), event_batch_routes(), event_type_routes(),
-        delivery_routes(), many_routes(), test_send_routes(), stats_routes(), status_routes(),
-        audit_routes(), token_routes(), health_routes()}) {
+        delivery_routes(), many_routes(), delivery_stream_routes(), test_send_routes(),
+        stats_routes(), status_routes(), audit_routes(), token_routes(), health_routes()}) {
     routes.insert(routes.end(), of_resource.begin(), of_resource.end());
   }
   return routes;
@@ -49,6 +49,7 @@ Handler::Handler(const ApiOptions& options, Store& store, Dispatcher& dispatcher
       router_(all_routes()),
       authenticator_(options_, clock, random),
       catalogue_(store, clock),
+      streams_(store, clock),
       started_at_(clock.now()) {}
 
 HttpResponse Handler::answer(const HttpRequest& request) {
@@ -56,8 +57,8 @@ HttpResponse Handler::answer(const HttpRequest& request) {
   Principal principal;
   if (match.route->access != Access::open) principal = authenticator_.authenticate(request);
   require(principal, match.route->access);
-  Services services{options_,   store_,         dispatcher_, clock_,     random_,
-                    catalogue_, authenticator_, readiness_,  started_at_};
+  Services services{options_,   store_,         dispatcher_, clock_,   random_,
+                    catalogue_, authenticator_, readiness_,  streams_, started_at_};
   Call call{request, principal, match.params, services};
   return match.route->action(call);
 }

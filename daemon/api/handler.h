@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "api/api.h"
+#include "api/attempt_streams.h"
 #include "api/authenticator.h"
 #include "api/catalogue.h"
 #include "api/http.h"
@@ -26,8 +27,11 @@ class Handler {
 
   HttpResponse handle(const HttpRequest& request);
 
-  // From now on the daemon is not ready; all else is answered as before.
-  void begin_stop() { readiness_.begin_stop(); }
+  // From now on the daemon is not ready and has no streams; all else is answered as before.
+  void begin_stop() {
+    readiness_.begin_stop();
+    streams_.stop();
+  }
 
   std::optional<gid_t> admin_group() const { return authenticator_.admin_group(); }
 
@@ -43,6 +47,7 @@ class Handler {
   Authenticator authenticator_;
   Catalogue catalogue_;
   Readiness readiness_;
+  AttemptStreams streams_;
   const Timestamp started_at_;
 };
 

@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "api/file_descriptor.h"
+
 namespace webhookd {
 
 // Who is at the other end of a Unix socket, by SO_PEERCRED and SO_PEERGROUPS.
@@ -45,6 +47,9 @@ struct HttpResponse {
   std::vector<std::pair<std::string, std::string>> headers;  // beyond those the door adds
   std::string content_type = "application/json";
   std::string body;
+  // Set: takes the connection over, and all else of the answer is its business. Called once, on the
+  // poller; must not block.
+  std::function<void(FileDescriptor)> hand_over;
 };
 
 // Called on a pool thread; may block. What it throws becomes a 500 without its text.

@@ -122,6 +122,7 @@ Principal principal_of(const Claims& claims) {
     principal.verbs = verbs_of(*claims.scope);
     principal.narrowed = true;
   }
+  principal.valid_until = claims.valid_until;
   principal.actor = actor_of(claims);
   return principal;
 }

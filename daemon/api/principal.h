@@ -37,8 +37,9 @@ struct Principal {
   Binding sees;  // set ids must equal a resource's; both unset only with Reach::all
   Binding own;   // what it may name, and what it creates takes when the body is silent
   Verbs verbs;
-  bool narrowed = false;  // by a scope
-  std::string actor;      // for the audit log
+  bool narrowed = false;                 // by a scope
+  std::optional<Timestamp> valid_until;  // of a token
+  std::string actor;                     // for the audit log
 
   bool may_see(const Binding& resource) const;
 };

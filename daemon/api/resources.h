@@ -14,6 +14,7 @@ std::vector<Route> event_batch_routes();
 std::vector<Route> event_type_routes();
 std::vector<Route> delivery_routes();
 std::vector<Route> many_routes();
+std::vector<Route> delivery_stream_routes();
 std::vector<Route> test_send_routes();
 std::vector<Route> stats_routes();
 std::vector<Route> status_routes();

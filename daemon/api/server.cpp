@@ -56,6 +56,8 @@ class Door final : public Server {
     collected.request.peer = connection.peer;
     connection.after = stopping_ ? AfterAnswer::close : collected.after;
     connection.unsent = answerer.answer(std::move(collected.request), connection.after);
+    connection.hand_over = answerer.take_hand_over();
+    if (connection.hand_over) return mailbox_.put(connection);
     // Here and not by the poller: most answers leave at once, on as many threads as there are.
     send_unsent(connection);
     mailbox_.put(connection);

@@ -3,12 +3,9 @@
 // One door: a listening socket, one poller thread that collects a bounded, complete request per
 // connection, and a pool of threads that answer them. Idle and slow clients hold no thread.
 //
-// Where streams (server-sent events) will fit: the handler's response names a source instead of a
-// body; its headers are sent as any answer's, and the connection then stays with the poller in a
-// phase of its own beside Phase::writing. The source puts bytes into the connection through the
-// Mailbox, as pool threads do with answers today, and the poller flushes what a slow reader leaves.
-// A stream thus holds no pool thread, and its bounds (streams per door, bytes unsent) join
-// ServerLimits.
+// A stream (server-sent events) leaves the door: the handler's response names who takes the
+// connection over, and the poller gives it away in place of an answer. It then holds no thread of
+// the door and counts for none of its bounds.
 
 #include <sys/types.h>
 

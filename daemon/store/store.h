@@ -323,6 +323,34 @@ struct QueueTurnResult {
   std::vector<WebhookId> woken;  // webhooks that have new work: events that the turn published
 };
 
+// ---- finished attempts ----------------------------------------------------------------------
+
+// An attempt as the stream of them shows it.
+struct FinishedAttempt {
+  AttemptId id;
+  DeliveryId delivery;
+  WebhookId webhook;
+  Binding webhook_binding;
+  std::string event_id;
+  std::string event_type;
+  Binding event_binding;
+  int number = 1;
+  int max_attempts = 1;
+  Trigger trigger = Trigger::automatic;
+  Timestamp started_at;
+  std::chrono::milliseconds duration{0};
+  std::optional<int> response_status;
+  std::optional<DeliveryError> error;  // absent: succeeded
+  std::optional<Timestamp> next_attempt_at;
+  DeliveryStatus status = DeliveryStatus::succeeded;  // the delivery's after it
+};
+
+struct AttemptPage {
+  std::vector<FinishedAttempt> items;  // by id; none of deleted webhooks
+  AttemptId last;                      // all up to this one were looked at
+  bool more = false;                   // there may be others behind it
+};
+
 // ---- the rest -------------------------------------------------------------------------------
 
 struct AuditEntry {
@@ -430,6 +458,16 @@ class Store {
   // go to everyone who wants them but that webhook itself: one that failed on such an event would
   // make another one of it for ever.
   virtual QueueTurnResult queue_turn(const QueueTurn& turn, Timestamp now) = 0;
+
+  // -- finished attempts
+
+  // Looks at `limit` attempts with ids above `after`. Ids become visible in ascending order and
+  // none is used twice: who reads on from where a page ended misses none and sees none again.
+  virtual AttemptPage attempts_after(AttemptId after, int limit) = 0;
+  // The highest id so far; 0 when there was none yet.
+  virtual AttemptId newest_attempt() = 0;
+  // What ended at or after `since` has a higher id, and a minute's worth of others perhaps too.
+  virtual AttemptId attempt_before(Timestamp since) = 0;
 
   // -- numbers
 

@@ -227,6 +227,7 @@ std::vector<RouteRow> rows() {
        200,
        {{"since", "2020-01-01T00:00:00Z"}}},
       {"GET", "/api/v1/admin/deliveries", Access::read, NamedBy::by_query, 200},
+      {"GET", "/api/v1/admin/deliveries/stream", Access::read, NamedBy::nothing, 200},
       {"GET", "/api/v1/admin/deliveries/{delivery_id}", Access::read, NamedBy::by_path, 200},
       {"POST", one + "/test", Access::write, NamedBy::by_path, 200},
       {"GET", one + "/stats", Access::read, NamedBy::by_path, 200},

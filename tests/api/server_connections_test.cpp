@@ -6,6 +6,8 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <future>
+#include <memory>
+#include <mutex>
 #include <semaphore>
 #include <thread>
 
@@ -300,6 +302,39 @@ TEST_CASE("without free descriptors the door waits instead of spinning, and come
   CHECK(answers == 0);
   CHECK(cpu_used < 200ms);
   CHECK(waiting.receive()->status == 200);
+}
+
+TEST_CASE("a connection that is handed over belongs to its taker, and no stop waits for it") {
+  std::mutex mutex;
+  std::vector<FileDescriptor> taken;
+  const auto server = serve(
+      [&](const HttpRequest&) {
+        HttpResponse response;
+        response.hand_over = [&](FileDescriptor socket) {
+          const std::lock_guard lock(mutex);
+          static_cast<void>(::send(socket.get(), "mine\n", 5, MSG_NOSIGNAL));
+          taken.push_back(std::move(socket));
+        };
+        return response;
+      },
+      {}, 1);
+  // More than there are threads.
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(std::make_unique<RawClient>(server->address()));
+    REQUIRE(clients.back()->send(get_request("/")));
+    char line[5];
+    pollfd waiting{clients.back()->get(), POLLIN, 0};
+    REQUIRE(::poll(&waiting, 1, static_cast<int>(std::chrono::milliseconds(kPatience).count())) ==
+            1);
+    REQUIRE(::recv(clients.back()->get(), line, sizeof(line), MSG_WAITALL) == 5);
+    CHECK(std::string(line, 5) == "mine\n");
+  }
+  server->stop();
+  const std::lock_guard lock(mutex);
+  CHECK(taken.size() == 3);
+  taken.clear();
+  CHECK(clients[0]->sees_end());
 }
 
 TEST_CASE("many connections on many threads keep their answers apart") {

@@ -44,6 +44,9 @@ class TroubledStore final : public Store {
     return fail(DeliveryPage{});
   }
   std::optional<Delivery> find_delivery(DeliveryId) override { return fail(std::nullopt); }
+  AttemptPage attempts_after(AttemptId, int) override { return fail(AttemptPage()); }
+  AttemptId newest_attempt() override { return fail(AttemptId()); }
+  AttemptId attempt_before(Timestamp) override { return fail(AttemptId()); }
   std::optional<DeliveryDetail> delivery_detail(DeliveryId) override { return fail(std::nullopt); }
   RetryOutcome retry_delivery(const WebhookId&, DeliveryId, RetrySucceeded,
                               const ChangeContext&) override {

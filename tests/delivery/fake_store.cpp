@@ -307,6 +307,9 @@ std::vector<Event> FakeStore::find_events(std::string_view) { not_needed(); }
 std::vector<Delivery> FakeStore::deliveries_of(const Event&) { not_needed(); }
 DeliveryPage FakeStore::list_deliveries(const DeliveryFilter&, const PageRequest&) { not_needed(); }
 std::optional<Delivery> FakeStore::find_delivery(DeliveryId) { not_needed(); }
+AttemptPage FakeStore::attempts_after(AttemptId, int) { not_needed(); }
+AttemptId FakeStore::newest_attempt() { not_needed(); }
+AttemptId FakeStore::attempt_before(Timestamp) { not_needed(); }
 std::optional<DeliveryDetail> FakeStore::delivery_detail(DeliveryId) { not_needed(); }
 RetryOutcome FakeStore::retry_delivery(const WebhookId&, DeliveryId, RetrySucceeded,
                                        const ChangeContext&) {

@@ -79,6 +79,9 @@ class FakeStore final : public Store {
   std::vector<Delivery> deliveries_of(const Event&) override;
   DeliveryPage list_deliveries(const DeliveryFilter&, const PageRequest&) override;
   std::optional<Delivery> find_delivery(DeliveryId) override;
+  AttemptPage attempts_after(AttemptId, int) override;
+  AttemptId newest_attempt() override;
+  AttemptId attempt_before(Timestamp) override;
   std::optional<DeliveryDetail> delivery_detail(DeliveryId) override;
   RetryOutcome retry_delivery(const WebhookId&, DeliveryId, RetrySucceeded,
                               const ChangeContext&) override;

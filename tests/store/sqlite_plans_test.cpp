@@ -4,6 +4,7 @@
 #include "shared/random.h"
 #include "store/sqlite/delivery_rows.h"
 #include "store/sqlite/events.h"
+#include "store/sqlite/finished_attempts.h"
 #include "store/sqlite/lists.h"
 #include "store/sqlite/many.h"
 #include "store/sqlite/migrations.h"
@@ -117,6 +118,8 @@ struct Walk {
     lists();
     many();
     deliveries_of(db, find_events(db, "e1").at(0));
+    load_attempts_after(db, AttemptId{1}, 10);
+    find_attempt_before(db, kStart);
     load_stats(db, sealer, webhook_id(1), std::chrono::hours{24}, kStart);
     load_status(db, directory.path() / "test.db");
     load_endpoint(db, sealer, webhook_id(2));

@@ -8,6 +8,7 @@
 #include "store/sqlite/delivery_rows.h"
 #include "store/sqlite/disk_space.h"
 #include "store/sqlite/events.h"
+#include "store/sqlite/finished_attempts.h"
 #include "store/sqlite/lists.h"
 #include "store/sqlite/many.h"
 #include "store/sqlite/migrations.h"
@@ -263,6 +264,20 @@ class SqliteStore final : public Store {
       bytes += kClaimBytes * static_cast<std::size_t>(std::max(claim.limit, 0));
     }
     return writer_.write(bytes, [&](Transaction& t) { return make_turn(t, turn, now); });
+  }
+
+  AttemptPage attempts_after(AttemptId after, int limit) override {
+    return readers_.read(ReadKind::list,
+                         [&](Connection& db) { return load_attempts_after(db, after, limit); });
+  }
+
+  AttemptId newest_attempt() override {
+    return readers_.read(ReadKind::point, [](Connection& db) { return load_newest_attempt(db); });
+  }
+
+  AttemptId attempt_before(Timestamp since) override {
+    return readers_.read(ReadKind::list,
+                         [&](Connection& db) { return find_attempt_before(db, since); });
   }
 
   std::optional<Stats> stats(const WebhookId& id, std::chrono::hours window,

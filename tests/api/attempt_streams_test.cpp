@@ -1,0 +1,151 @@
+// The stream of finished attempts, from the request to the bytes, without doors.
+
+#include "api/attempt_streams.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "api/api_fixture.h"
+#include "support/patience.h"
+
+namespace webhookd {
+namespace {
+
+const std::string kStream = "/api/v1/admin/deliveries/stream";
+
+// The other end of a stream.
+class Listener {
+ public:
+  explicit Listener(const Reply& reply) {
+    int ends[2];
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    socket_ = FileDescriptor(ends[0]);
+    REQUIRE(reply.response.hand_over);
+    reply.response.hand_over(FileDescriptor(ends[1]));
+  }
+
+  bool hears(std::string_view text) {
+    while (text_.find(text) == std::string::npos) {
+      if (!read_more()) return false;
+    }
+    return true;
+  }
+
+  bool sees_end() {
+    while (read_more()) {
+    }
+    return ended_;
+  }
+
+  const std::string& text() const { return text_; }
+
+ private:
+  // False at the end, and when patience is over.
+  bool read_more() {
+    pollfd waiting{socket_.get(), POLLIN, 0};
+    if (::poll(&waiting, 1, static_cast<int>(std::chrono::milliseconds(kPatience).count())) <= 0)
+      return false;
+    char bytes[4096];
+    const ssize_t count = ::read(socket_.get(), bytes, sizeof(bytes));
+    ended_ = count <= 0;
+    if (count > 0) text_.append(bytes, static_cast<std::size_t>(count));
+    return count > 0;
+  }
+
+  FileDescriptor socket_;
+  std::string text_;
+  bool ended_ = false;
+};
+
+// One more delivery of `webhook` that has ended.
+void deliver(ApiFixture& api, const std::string& webhook) {
+  REQUIRE(api.send("POST", "/api/v1/events", R"({"event_type":"user.created","data":{}})").status ==
+          202);
+  QueueTurn turn;
+  turn.claims.push_back({WebhookId{webhook}, 1});
+  const auto claimed = api.store->queue_turn(turn, api.clock.now());
+  turn = {};
+  for (const ClaimedDelivery& delivery : claimed.claims.at(0).deliveries) {
+    AttemptResult result;
+    result.delivery = delivery.id;
+    result.webhook = WebhookId{webhook};
+    result.attempt.started_at = api.clock.now();
+    turn.results.push_back(result);
+  }
+  api.store->queue_turn(turn, api.clock.now());
+}
+
+}  // namespace
+
+TEST_CASE("a stream begins with its head and place, and goes on with what happens") {
+  ApiFixture api;
+  const std::string webhook = api.create();
+  deliver(api, webhook);
+  Listener listener(api.send("GET", kStream));
+  CHECK(listener.hears("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"));
+  CHECK(listener.hears("\r\nX-Request-ID: req-1\r\n"));
+  CHECK(listener.hears("\r\n\r\n: heartbeat\nid: 1\n\n"));
+  deliver(api, webhook);
+  CHECK(listener.hears("event: attempt\nid: 2\ndata: {\"id\":2,\"delivery_id\":2,"));
+  CHECK(listener.text().find("\"delivery_id\":1,") == std::string::npos);
+}
+
+TEST_CASE("an attempt is one line of JSON, whatever its error says") {
+  FinishedAttempt attempt;
+  attempt.id = AttemptId{7};
+  attempt.webhook = WebhookId{"whk_0123456789abcdef"};
+  attempt.error = DeliveryError{ErrorKind::tls, "a \"name\"\nwith \x1b[31m and \xC3\xA9"};
+  attempt.status = DeliveryStatus::failed;
+  const std::string message = attempt_message(attempt);
+  const std::string start = "event: attempt\nid: 7\ndata: ";
+  REQUIRE(message.starts_with(start));
+  REQUIRE(message.ends_with("}\n\n"));
+  const std::string data = message.substr(start.size(), message.size() - start.size() - 2);
+  CHECK(data.find('\n') == std::string::npos);
+  const Json json = Json::parse(data);
+  CHECK(json["error"] == Json({{"kind", "tls"}, {"message", attempt.error->message}}));
+  CHECK(json["response_status"].is_null());
+  CHECK(json["next_attempt_at"].is_null());
+  CHECK(json["status"] == "failed");
+}
+
+TEST_CASE("a token's end is its stream's end") {
+  ApiFixture api;
+  const Caller tenant = api.bearer({{"role", "tenant_admin"}, {"tenant_id", "t1"}});
+  Listener listener(api.send("GET", kStream, "", tenant));
+  CHECK(listener.hears("id: 0\n\n"));
+  api.clock.advance(std::chrono::hours{2});
+  CHECK(listener.sees_end());
+}
+
+TEST_CASE("each door has 64 streams at most, and a place is free when a stream has gone") {
+  ApiFixture api;
+  std::vector<Reply> replies;
+  for (int i = 0; i < 64; ++i) {
+    replies.push_back(api.send("GET", kStream));
+    REQUIRE(replies.back().status == 200);
+  }
+  const Reply refused = api.send("GET", kStream);
+  CHECK(refused.status == 429);
+  CHECK(refused.header("Retry-After") == "5");
+  const Caller other = api.bearer({{"role", "super_admin"}});
+  CHECK(api.send("GET", kStream, "", other).status == 200);
+  replies.pop_back();
+  CHECK(api.send("GET", kStream).status == 200);
+}
+
+TEST_CASE("HEAD opens no stream, and nothing opens one once the daemon stops") {
+  ApiFixture api;
+  CHECK_FALSE(api.send("HEAD", kStream).response.hand_over);
+  Listener before(api.send("GET", kStream));
+  CHECK(before.hears("heartbeat"));
+  api.handler->begin_stop();
+  CHECK(before.sees_end());
+  Listener after(api.send("GET", kStream));
+  CHECK(after.sees_end());
+}
+
+}  // namespace webhookd
