@@ -64,6 +64,43 @@ std::size_t on_header(const char* bytes, std::size_t, std::size_t count, void* t
   return count;
 }
 
+// What a stream's callbacks share.
+struct Flowing {
+  CURL* handle = nullptr;
+  const std::function<Stream(std::string_view)>* on_bytes = nullptr;
+  std::chrono::milliseconds longest_silence{0};
+  std::chrono::steady_clock::time_point heard_at = std::chrono::steady_clock::now();
+  bool unwanted = false;
+  bool silent = false;
+  Incoming other;  // an answer that is no stream
+
+  bool is_stream() const {
+    long status = 0;
+    curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+    return status >= 200 && status < 300;
+  }
+  bool give(std::string_view bytes) {
+    unwanted = unwanted || (*on_bytes)(bytes) == Stream::end;
+    return !unwanted;
+  }
+};
+
+std::size_t on_flow(const char* bytes, std::size_t size, std::size_t count, void* to) {
+  auto* flowing = static_cast<Flowing*>(to);
+  if (!flowing->is_stream()) return on_body(bytes, size, count, &flowing->other);
+  flowing->heard_at = std::chrono::steady_clock::now();
+  return flowing->give({bytes, count}) ? count : 0;
+}
+
+// About once a second, whether or not anything comes. Not 0 ends the transfer.
+int on_time(void* to, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  auto* flowing = static_cast<Flowing*>(to);
+  const auto silence = std::chrono::steady_clock::now() - flowing->heard_at;
+  flowing->silent = silence > flowing->longest_silence;
+  if (flowing->silent) return 1;
+  return flowing->is_stream() && !flowing->give({}) ? 1 : 0;
+}
+
 std::string header_of(const Incoming& incoming, std::string_view name) {
   for (const auto& [key, value] : incoming.headers) {
     if (key == name) return value;
@@ -180,6 +217,34 @@ class Client::Transfer {
     return curl_easy_perform(handle_);
   }
 
+  CURLcode flow(const Connection& connection, const StreamRequest& request, Flowing& flowing) {
+    curl_easy_reset(handle_);
+    problem_[0] = '\0';
+    HeaderList headers;
+    headers.add("Accept: text/event-stream");
+    if (!request.last_id.empty()) headers.add("Last-Event-ID: " + request.last_id);
+    if (connection.token) headers.add("Authorization: Bearer " + connection.token->value);
+    const std::string url =
+        base_of(connection) + with_query({"GET", request.path, request.query, {}});
+    const std::string agent = fmt::format("webhookctl/{}", kVersion);
+    set(CURLOPT_URL, url.c_str());
+    set(CURLOPT_USERAGENT, agent.c_str());
+    set(CURLOPT_HTTPHEADER, headers.list);
+    set_limits(std::chrono::milliseconds(0));
+    set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connection.timeout.count()));
+    set(CURLOPT_TCP_KEEPALIVE, 1L);
+    set_target(connection);
+    flowing.handle = handle_;
+    set(CURLOPT_WRITEFUNCTION, on_flow);
+    set(CURLOPT_WRITEDATA, &flowing);
+    set(CURLOPT_HEADERFUNCTION, on_header);
+    set(CURLOPT_HEADERDATA, &flowing.other);
+    set(CURLOPT_NOPROGRESS, 0L);
+    set(CURLOPT_XFERINFOFUNCTION, on_time);
+    set(CURLOPT_XFERINFODATA, &flowing);
+    return curl_easy_perform(handle_);
+  }
+
   int status() const { return static_cast<int>(number(CURLINFO_RESPONSE_CODE)); }
   int os_error() const { return static_cast<int>(number(CURLINFO_OS_ERRNO)); }
   // Whether any of an answer came.
@@ -282,12 +347,16 @@ CliError Client::failure_of(const Request& request, int code_number) const {
   return server_failure(base_of(connection_), code, transfer_->problem(code));
 }
 
-Answer Client::send(const Request& request) {
+void Client::check_socket_path() const {
   const auto* socket = std::get_if<SocketTarget>(&connection_.target);
   if (socket != nullptr && socket->path.string().size() >= sizeof(sockaddr_un::sun_path)) {
     throw usage_error(fmt::format("the socket path {} is too long", socket->path.string()),
                       "a Unix socket's path has at most 107 bytes");
   }
+}
+
+Answer Client::send(const Request& request) {
+  check_socket_path();
   if (!transfer_) transfer_ = std::make_unique<Transfer>();
   trace_request(request);
   Incoming incoming;
@@ -301,6 +370,29 @@ Answer Client::send(const Request& request) {
   }
   Answer answer{transfer_->status(), std::move(incoming.body), header_of(incoming, "x-request-id"),
                 header_of(incoming, "webhookd-version")};
+  trace_answer(request, answer);
+  return answer;
+}
+
+Answer Client::stream(const StreamRequest& wanted,
+                      const std::function<Stream(std::string_view)>& on_bytes) {
+  check_socket_path();
+  if (!transfer_) transfer_ = std::make_unique<Transfer>();
+  const Request request{"GET", wanted.path, wanted.query, {}};
+  trace_request(request);
+  Flowing flowing;
+  flowing.on_bytes = &on_bytes;
+  flowing.longest_silence = wanted.longest_silence;
+  const CURLcode code = transfer_->flow(connection_, wanted, flowing);
+  // However a stream ends, it has been one.
+  const bool answered = code == CURLE_OK || (transfer_->begun() && flowing.is_stream());
+  if (!answered && flowing.silent) {
+    throw CliError(Exit::timed_out, "the server did not answer in time");
+  }
+  if (!answered) throw failure_of(request, code);
+  Answer answer{transfer_->status(), std::move(flowing.other.body),
+                header_of(flowing.other, "x-request-id"),
+                header_of(flowing.other, "webhookd-version")};
   trace_answer(request, answer);
   return answer;
 }

@@ -47,6 +47,17 @@ struct Request {
   const char* content_type = "application/json";  // of the body
 };
 
+// An answer that comes for as long as both sides like.
+struct StreamRequest {
+  std::string path;
+  Query query;          // not encoded
+  std::string last_id;  // goes on behind this one; empty: from the beginning of it
+  // Without a byte for so long it counts as broken.
+  std::chrono::milliseconds longest_silence{45'000};
+};
+
+enum class Stream { go_on, end };
+
 struct Answer {
   int status = 0;
   std::string body;
@@ -77,6 +88,12 @@ class Client {
   // An answer with a 2xx status. Throws CliError as send() does, and what another status means.
   Answer call(const Request& request);
 
+  // Hands over what comes of a 2xx answer as it comes, until the server ends it, nothing comes for
+  // too long, or `on_bytes` wants no more; it is also called with nothing now and then. Any other
+  // answer comes back as send() gives it. Throws CliError as send() does when no answer came.
+  Answer stream(const StreamRequest& request,
+                const std::function<Stream(std::string_view)>& on_bytes);
+
   // For calls that wait for something by design. Never shortens.
   void allow_at_least(std::chrono::milliseconds timeout);
 
@@ -86,6 +103,7 @@ class Client {
   void trace_answer(const Request& request, const Answer& answer) const;
   // `code_number`: a CURLcode.
   CliError failure_of(const Request& request, int code_number) const;
+  void check_socket_path() const;
 
   Connection connection_;
   Trace trace_;

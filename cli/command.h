@@ -63,7 +63,10 @@ class CommandLine {
   std::map<const CLI::App*, Run> runs_;
 };
 
-// --limit N, a whole number of at least 1.
+// An option that takes a whole number of at least 1.
+void add_count(CLI::App& command, const std::string& option, std::size_t& count,
+               const std::string& description);
+// The same for --limit N.
 void add_limit(CLI::App& command, std::size_t& limit, const std::string& description);
 
 // Asks "… [y/N]" where that is allowed; elsewhere, and when the answer is no, throws CliError

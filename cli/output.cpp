@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -134,6 +135,11 @@ void Output::json(std::string_view body) {
 void Output::text(std::string_view safe) {
   clear_progress();
   if (write_error_ == 0 && !write_all(STDOUT_FILENO, safe)) write_error_ = errno;
+}
+
+bool Output::is_wanted() const {
+  pollfd out{STDOUT_FILENO, 0, 0};
+  return write_error_ == 0 && !(::poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0);
 }
 
 std::optional<CliError> Output::failure() const {

@@ -107,6 +107,8 @@ class Output {
   void json(std::string_view text);
   // Text that is already safe for a terminal.
   void text(std::string_view safe);
+  // False once writing has failed, or the reader of a pipe has left: nobody wants more.
+  bool is_wanted() const;
   // Why stdout could not be written; absent also when its reader has left, who wants no more.
   std::optional<CliError> failure() const;
 

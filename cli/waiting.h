@@ -32,6 +32,9 @@ class Deadline {
 // True: it did.
 bool poll_until(const Deadline& deadline, const std::function<bool()>& done);
 
+// Of an answer that says no, but may be another one a little later.
+inline bool is_temporary(int status) { return status == 429 || status >= 500; }
+
 // Succeeded, failed or cancelled. What a server says in other words, or not at all, may still come
 // to something.
 bool is_settled(const Json& delivery);

@@ -19,6 +19,8 @@ void add_test(CommandLine& line);
 void add_publish(CommandLine& line);
 void add_deliveries(CommandLine& line);
 void add_delivery(CommandLine& line);
+void add_tail(CommandLine& line);
+void add_wait(CommandLine& line);
 void add_cancel(CommandLine& line);
 void add_retry(CommandLine& line);
 void add_stats(CommandLine& line);

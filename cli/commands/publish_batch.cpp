@@ -23,8 +23,8 @@ using std::chrono::milliseconds;
 
 // Where lines come slowly, those that are there are not kept waiting.
 constexpr milliseconds kMoreWithin{50};
-constexpr milliseconds kFirstPause{200};
-constexpr milliseconds kLongestPause{10'000};
+constexpr milliseconds kFirstRetry{200};
+constexpr milliseconds kLongestRetry{10'000};
 constexpr int kMostTries = 10;  // about a minute
 constexpr milliseconds kShownEvery{100};
 
@@ -100,8 +100,6 @@ void BatchPublisher::send() {
   show_progress();
 }
 
-bool may_pass(int status) { return status == 429 || status >= 500; }
-
 bool may_pass(const CliError& error) {
   return error.exit == Exit::unreachable || error.exit == Exit::timed_out ||
          error.exit == Exit::internal;
@@ -112,12 +110,12 @@ bool may_pass(const CliError& error) {
 Answer BatchPublisher::settled_answer() {
   const Request request{"POST",        "/api/v1/events/batch", {},
                         batch_.body(), std::nullopt,           "application/x-ndjson"};
-  milliseconds pause = kFirstPause;
+  milliseconds pause = kFirstRetry;
   for (int tries = 1;; ++tries) {
     std::string why;
     try {
       Answer answer = context_.client.send(request);
-      if (!may_pass(answer.status) || tries == kMostTries) return answer;
+      if (!is_temporary(answer.status) || tries == kMostTries) return answer;
       why = fmt::format("the server answered {}", answer.status);
     } catch (const CliError& error) {
       if (!may_pass(error) || tries == kMostTries) throw;
@@ -125,7 +123,7 @@ Answer BatchPublisher::settled_answer() {
     }
     context_.out.note(fmt::format("{}; trying again in {}", why, format_duration(pause)));
     std::this_thread::sleep_for(pause);
-    pause = std::min(pause * 2, kLongestPause);
+    pause = std::min(pause * 2, kLongestRetry);
   }
 }
 
