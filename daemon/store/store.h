@@ -105,6 +105,8 @@ struct PublishResult {
 struct DeliveryFilter {
   std::optional<WebhookId> webhook_id;
   Binding visible_to;  // as in WebhookFilter
+  // The same for the events: a webhook that was handed over keeps the history of who had it before.
+  Binding events_visible_to;
   std::optional<DeliveryStatus> status;
   std::optional<std::string> event_type;
   std::optional<Timestamp> since;  // created at or after

@@ -108,7 +108,10 @@ TEST_CASE("merged turns keep every result and the latest health of each webhook"
   turn.results.resize(1);
   turn.health = {{{"whk_a"}, {}}, {{"whk_b"}, {}}};
   turn.released = {{1}};
+  turn.recovered.push_back({{"whk_a"}, "evt_1", 5, std::nullopt, {}});
   QueueTurn later;
+  later.recovered.push_back({{"whk_b"}, "evt_2", 5, std::nullopt, {}});
+  later.shifts.push_back({{"whk_a"}, std::chrono::hours{1}, {}, {}, std::nullopt});
   later.results.resize(2);
   later.health.push_back({{"whk_a"}, {}});
   later.health.front().health.consecutive_failures = 3;
@@ -117,6 +120,8 @@ TEST_CASE("merged turns keep every result and the latest health of each webhook"
   merge(turn, std::move(later));
   CHECK(turn.results.size() == 3);
   CHECK(turn.released == std::vector<DeliveryId>{{1}, {2}});
+  CHECK(turn.recovered.size() == 2);
+  CHECK(turn.shifts.size() == 1);
   REQUIRE(turn.health.size() == 3);
   CHECK(turn.health[0].health.consecutive_failures == 3);
   CHECK(turn.health[2].webhook == WebhookId{"whk_c"});

@@ -172,5 +172,31 @@ TEST_CASE("a retry by hand of what still matches keeps its place across a change
   CHECK(f.claim(webhook.id).deliveries.empty());
 }
 
+TEST_CASE("of a webhook that was handed over each tenant is shown and counted its own events") {
+  StoreFixture f;
+  WebhookSettings settings = settings_for("a");
+  settings.binding = kOne;
+  const Webhook webhook = f.add(settings);
+  publish_pairs(f, 3);
+  bind_to(f, webhook.id, kTwo);
+  publish_pairs(f, 8);  // five that are new
+  DeliveryFilter filter;
+  filter.webhook_id = webhook.id;
+  CHECK(f.store().list_deliveries(filter, {}).total == 8);
+  filter.events_visible_to = kTwo;
+  const DeliveryPage first = f.store().list_deliveries(filter, {1, 4});
+  CHECK(first.total == 5);
+  CHECK(ids_of(first) == Ids{8, 7, 6, 5});
+  CHECK(first.more);
+  CHECK(ids_of(f.store().list_deliveries(filter, {2, 4})) == Ids{4});
+  filter.visible_to = kTwo;
+  filter.webhook_id.reset();
+  CHECK(f.store().list_deliveries(filter, {}).total == 5);
+  filter.status = kCancelled;
+  CHECK(f.store().list_deliveries(filter, {}).total == 0);
+  filter.events_visible_to = kOne;
+  CHECK(f.store().list_deliveries(filter, {}).total == 3);
+}
+
 }  // namespace
 }  // namespace webhookd::test

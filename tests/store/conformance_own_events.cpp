@@ -136,6 +136,18 @@ TEST_CASE("what was published about a webhook is there after a restart") {
   CHECK(f.claim(wants.id).deliveries.size() == 1);
 }
 
+TEST_CASE("a webhook that is made later gets what was published about another by a replay") {
+  StoreFixture f;
+  const Webhook failing = f.add("failing");
+  f.store().queue_turn(disabling(failing.id), f.now);
+  const Webhook later = f.add(watcher("later"));
+  ReplayBatch batch;
+  batch.webhook = later.id;
+  batch.since = f.now;
+  CHECK(f.store().replay_events(batch, {}, f.context()).sum.changed == 1);
+  CHECK(f.claim(later.id).deliveries.front().event_id == "evt_own");
+}
+
 TEST_CASE("an operator's disabling publishes nothing, and neither does a webhook that is gone") {
   StoreFixture f;
   const Webhook first = f.add("first");

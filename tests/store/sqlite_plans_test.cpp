@@ -76,6 +76,8 @@ struct Walk {
     list_deliveries(db, filter, {});
     filter.webhook_id = webhook_id(1);
     list_deliveries(db, filter, {});
+    filter.events_visible_to.tenant_id = "t1";
+    list_deliveries(db, filter, {});
     filter.since = kStart;
     filter.response_status = {500, 599};
     list_deliveries(db, filter, {});
@@ -128,6 +130,7 @@ struct Walk {
     recover_in_flight(transaction, find_in_flight(db), kStart, changed);
     disable_webhook(transaction, 2, std::nullopt, kStart);
     rebind_queue(transaction, 1, kStart);
+    lists();
     settle_left_over(transaction, kStart, changed);
     end_leases(transaction, kStart, changed);
     delete_webhook(transaction, webhook_id(2), context);

@@ -17,7 +17,8 @@ constexpr std::int64_t kMostCounted = 10'000;
 enum class Source { of_webhook, whole_table };
 
 // Conditions as they are numbered in every statement here:
-// ?1 webhook, ?2 status, ?3 type, ?4 since, ?5 until, ?6 and ?7 response status, ?8 before.
+// ?1 webhook, ?2 status, ?3 type, ?4 since, ?5 until, ?6 and ?7 response status, ?8 before,
+// ?11 and ?12 tenant and partner of the event.
 std::string conditions(const DeliveryFilter& filter, Source source) {
   std::string sql =
       source == Source::of_webhook ? " WHERE d.webhook_seq = ?1" : " WHERE w.deleted_at IS NULL";
@@ -34,6 +35,10 @@ std::string conditions(const DeliveryFilter& filter, Source source) {
   } else if (filter.response_status) {
     sql += " AND d.response_status BETWEEN ?6 AND ?7";
   }
+  if (filter.events_visible_to != Binding{}) {
+    sql += " AND (?11 IS NULL OR ifnull(e.tenant, '') = ?11)";
+    sql += " AND (?12 IS NULL OR ifnull(e.partner, '') = ?12)";
+  }
   return sql + " AND d.id < ?8";
 }
 
@@ -46,7 +51,8 @@ std::string tables(const DeliveryFilter& filter, Source source) {
   } else {
     sql += " INDEXED BY deliveries_list";
   }
-  if (filter.event_type) sql += " CROSS JOIN events e ON e.seq = d.event_seq";
+  if (filter.event_type || filter.events_visible_to != Binding{})
+    sql += " CROSS JOIN events e ON e.seq = d.event_seq";
   return sql;
 }
 
@@ -67,8 +73,13 @@ Query filtered(Connection& db, const std::string& sql, const DeliveryFilter& fil
   }
   const std::int64_t before =
       filter.before ? filter.before->value : std::numeric_limits<std::int64_t>::max();
+  if (filter.events_visible_to == Binding{}) {
+    return db.query(sql, webhook_seq, status, filter.event_type, filter.since, filter.until, low,
+                    high, before, slice.limit, slice.offset);
+  }
   return db.query(sql, webhook_seq, status, filter.event_type, filter.since, filter.until, low,
-                  high, before, slice.limit, slice.offset);
+                  high, before, slice.limit, slice.offset, filter.events_visible_to.tenant_id,
+                  filter.events_visible_to.partner_id);
 }
 
 std::vector<DeliveryId> find_ids(Connection& db, const DeliveryFilter& filter, Source source,
@@ -93,15 +104,23 @@ std::int64_t count_rows(Connection& db, const DeliveryFilter& filter, Source sou
   return row.integer(0);
 }
 
-std::vector<std::int64_t> visible_webhooks(Connection& db, const DeliveryFilter& filter) {
+// Drops the condition on events from `filter` when none of these webhooks was ever handed over:
+// then each event is of the binding that its webhook has, and kept counters tell how many there
+// are.
+std::vector<std::int64_t> visible_webhooks(Connection& db, DeliveryFilter& filter) {
   std::optional<std::string> id;
   if (filter.webhook_id) id = filter.webhook_id->value;
   std::vector<std::int64_t> seqs;
+  bool handed_over = false;
   Query rows = db.query(
-      "SELECT seq FROM webhooks WHERE deleted_at IS NULL AND (?1 IS NULL OR id = ?1)"
+      "SELECT seq, rebound FROM webhooks WHERE deleted_at IS NULL AND (?1 IS NULL OR id = ?1)"
       " AND (?2 IS NULL OR ifnull(tenant, '') = ?2) AND (?3 IS NULL OR ifnull(partner, '') = ?3)",
       id, filter.visible_to.tenant_id, filter.visible_to.partner_id);
-  while (rows.step()) seqs.push_back(rows.integer(0));
+  while (rows.step()) {
+    seqs.push_back(rows.integer(0));
+    handed_over = handed_over || rows.flag(1);
+  }
+  if (!handed_over) filter.events_visible_to = {};
   return seqs;
 }
 
@@ -127,7 +146,7 @@ bool whole_table_serves(const DeliveryFilter& filter) {
 
 void fill_total(Connection& db, const DeliveryFilter& filter,
                 const std::vector<std::int64_t>& webhooks, DeliveryPage& page) {
-  if (counters_suffice(filter)) {
+  if (counters_suffice(filter) && filter.events_visible_to == Binding{}) {
     for (const std::int64_t seq : webhooks) page.total += kept_count(db, seq, filter.status);
     return;
   }
@@ -191,9 +210,10 @@ bool is_search(const DeliveryFilter& filter, const PageRequest& page) {
   return !counters_suffice(filter) || slice_of(page).offset >= kMostCounted;
 }
 
-DeliveryPage list_deliveries(Connection& db, const DeliveryFilter& filter,
+DeliveryPage list_deliveries(Connection& db, const DeliveryFilter& wanted,
                              const PageRequest& page) {
   DeliveryPage result;
+  DeliveryFilter filter = wanted;
   const std::vector<std::int64_t> webhooks = visible_webhooks(db, filter);
   fill_total(db, filter, webhooks, result);
   const Slice slice = slice_of(page);

@@ -226,6 +226,8 @@ INSERT INTO event_types(name, description, resource_type, built_in) VALUES
 
 constexpr const char* kSecondSchema = R"sql(
 ALTER TABLE health ADD COLUMN failing_ms INTEGER NOT NULL DEFAULT 0;
+-- It has had another tenant or partner, whose events may be in its history.
+ALTER TABLE webhooks ADD COLUMN rebound INTEGER NOT NULL DEFAULT 1 CHECK(rebound IN (0, 1));
 -- Where the events are that were accepted in five minutes: those of `start` have a seq within one
 -- of its spans, in which others may lie too when the clock was set back.
 CREATE TABLE event_spans(

@@ -336,7 +336,7 @@ void disable_webhook(Transaction& transaction, std::int64_t seq,
 
 void rebind_queue(Transaction& transaction, std::int64_t seq, Timestamp now) {
   transaction.db.run(
-      "UPDATE webhooks SET generation = generation + 1, cancelling = 1,"
+      "UPDATE webhooks SET generation = generation + 1, cancelling = 1, rebound = 1,"
       " void_through = (SELECT ifnull(max(id), 0) FROM deliveries) WHERE seq = ?1",
       seq);
   settle_stale(transaction, seq, kSettledAtOnce, now);

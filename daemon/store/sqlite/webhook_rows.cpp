@@ -146,9 +146,9 @@ std::int64_t insert_webhook(Connection& db, const Sealer& sealer, const NewWebho
   db.run(
       "INSERT INTO webhooks(id, shard, name, description, url, events, status, tenant, partner,"
       " headers, timeout_seconds, retry_schedule, max_in_flight, rate_limit, ordered, metadata,"
-      " expires_at, secret_hint, secret_fingerprint, disabled_at, created_at, updated_at)"
+      " expires_at, secret_hint, secret_fingerprint, disabled_at, created_at, updated_at, rebound)"
       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-      " ?19, ?20, ?21, ?21)",
+      " ?19, ?20, ?21, ?21, 0)",
       row.id.value, shard_of(row.id), settings.name, settings.description, settings.url,
       strings_to_text(settings.events), static_cast<int>(settings.status),
       settings.binding.tenant_id, settings.binding.partner_id,
