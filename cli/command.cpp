@@ -16,21 +16,30 @@ void describe(CLI::App& command, const std::string& examples) {
                  "\n\nGlobal options, exit codes: `webhookctl --help`, webhookctl(1)");
 }
 
-}  // namespace
-
-void add_count(CLI::App& command, const std::string& option, std::size_t& count,
-               const std::string& description) {
+CLI::Validator at_least_one() {
   const auto fault = [](const std::string& text) -> std::string {
     const bool digits = !text.empty() && text.size() < 10 &&
                         text.find_first_not_of("0123456789") == std::string::npos;
     if (digits && text.find_first_not_of('0') != std::string::npos) return "";
     return "takes a whole number of at least 1";
   };
-  command.add_option(option, count, description)->check(CLI::Validator(fault, ""))->type_name("N");
+  return CLI::Validator(fault, "");
+}
+
+}  // namespace
+
+void add_count(CLI::App& command, const std::string& option, std::size_t& count,
+               const std::string& description) {
+  command.add_option(option, count, description)->check(at_least_one())->type_name("N");
 }
 
 void add_limit(CLI::App& command, std::size_t& limit, const std::string& description) {
   add_count(command, "--limit", limit, description);
+}
+
+void add_limit(CLI::App& command, std::optional<std::size_t>& limit,
+               const std::string& description) {
+  command.add_option("--limit", limit, description)->check(at_least_one())->type_name("N");
 }
 
 CLI::App& CommandLine::add(const std::string& name, const std::string& description,

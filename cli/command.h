@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "cli/client.h"
@@ -68,6 +69,8 @@ void add_count(CLI::App& command, const std::string& option, std::size_t& count,
                const std::string& description);
 // The same for --limit N.
 void add_limit(CLI::App& command, std::size_t& limit, const std::string& description);
+void add_limit(CLI::App& command, std::optional<std::size_t>& limit,
+               const std::string& description);
 
 // Asks "… [y/N]" where that is allowed; elsewhere, and when the answer is no, throws CliError
 // (usage). Returns at once with -y.

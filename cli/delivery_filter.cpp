@@ -79,6 +79,22 @@ bool DeliveryFilter::keeps(const Json& delivery, Timestamp now) const {
   return until.empty() || *created < parse_moment(until, now, "--until");
 }
 
+void check_which(const std::vector<std::string>& ids, const DeliveryFilter& filter, bool dry_run,
+                 const std::string& command) {
+  if (!ids.empty() && !filter.empty()) {
+    throw usage_error("name deliveries or filters, not both",
+                      "`webhookctl deliveries` takes the same filters and shows the ids");
+  }
+  if (ids.empty() && filter.empty()) {
+    throw usage_error(fmt::format("name the deliveries to {}", command),
+                      "by their ids, or with --status, --since, --event or --http");
+  }
+  if (dry_run && !ids.empty()) {
+    throw usage_error("--dry-run goes with filters, not with ids",
+                      "`webhookctl delivery` shows what an id stands for");
+  }
+}
+
 void add_filter_options(CLI::App& command, DeliveryFilter& filter) {
   command
       .add_option("--status", filter.status, "pending, in_flight, succeeded, failed or cancelled")

@@ -3,6 +3,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/client.h"
 #include "shared/model_json.h"
@@ -29,6 +30,11 @@ struct DeliveryFilter {
   // A delivery that lacks the field in question is not kept.
   bool keeps(const Json& delivery, Timestamp now) const;
 };
+
+// For commands that take ids of deliveries or filters. Throws CliError (usage) unless there is one
+// of the two. `command` is its name.
+void check_which(const std::vector<std::string>& ids, const DeliveryFilter& filter, bool dry_run,
+                 const std::string& command);
 
 // --status, --since, --until, --event and --http.
 void add_filter_options(CLI::App& command, DeliveryFilter& filter);

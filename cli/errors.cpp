@@ -92,6 +92,7 @@ std::string hint_for_conflict(Resource resource, std::string_view sentence) {
   switch (resource) {
     case Resource::webhooks:
     case Resource::webhook:
+      if (says("is disabled")) return "`webhookctl resume WEBHOOK` enables it; then repeat this";
       return "choose another with --name; `webhookctl list` shows those that are taken";
     case Resource::delivery:
       if (says("force")) return "--force sends it again";

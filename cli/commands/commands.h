@@ -23,6 +23,7 @@ void add_tail(CommandLine& line);
 void add_wait(CommandLine& line);
 void add_cancel(CommandLine& line);
 void add_retry(CommandLine& line);
+void add_replay(CommandLine& line);
 void add_stats(CommandLine& line);
 void add_status(CommandLine& line);
 void add_token(CommandLine& line);

@@ -7,6 +7,7 @@
 #include "cli/commands/commands.h"
 #include "cli/delivery_filter.h"
 #include "cli/listing.h"
+#include "cli/many.h"
 #include "cli/views.h"
 #include "cli/waiting.h"
 #include "cli/webhook_ref.h"
@@ -16,12 +17,13 @@ namespace webhookd {
 namespace {
 
 constexpr const char* kTestType = "webhook.test";
+constexpr std::size_t kMostListed = 10'000;
 
 struct RetryOptions {
   std::string webhook;
   std::vector<std::string> deliveries;
   DeliveryFilter filter;
-  std::size_t limit = 10'000;
+  std::optional<std::size_t> limit;
   bool force = false;
   bool dry_run = false;
   std::string wait;
@@ -43,7 +45,7 @@ Listing find_deliveries(Context& context, const std::string& webhook_id,
     return wanted && filter.keeps(delivery, now);
   };
   return fetch_list(context.client, {webhook_path(webhook_id, "/deliveries"), filter.query(now),
-                                     options.limit, keep});
+                                     options.limit.value_or(kMostListed), keep});
 }
 
 // A server of the reference may answer with a mere message.
@@ -76,50 +78,58 @@ void wait_for(Context& context, const std::string& webhook_id, const std::string
   });
 }
 
-Exit retry_all(Context& context, const std::string& webhook_id, const RetryOptions& options,
-               const std::vector<std::string>& ids) {
+// A conflict says that this one is in flight, or has succeeded since it was listed.
+bool is_conflict(const CliError& error) { return error.http_status == 409; }
+
+struct EachRetry {
+  std::vector<Json> retried;
+  std::size_t skipped = 0;
+  Exit exit = Exit::done;
+};
+
+EachRetry retry_each(Context& context, const std::string& webhook_id, const RetryOptions& options,
+                     const std::vector<std::string>& ids) {
   Query query;
   if (options.force) query.emplace_back("force", "true");
-  std::vector<Json> retried;
-  const Exit exit = for_each_target(context, ids, [&](const std::string& id) {
-    const Answer answer = context.client.call(
-        {"POST", delivery_path(webhook_id, id) + "/retry", query, std::nullopt});
-    retried.push_back(with_id(parse_object(answer), id));
-    if (context.out.is_json()) context.out.json(answer.body);
+  const bool by_filter = options.deliveries.empty();
+  EachRetry each;
+  std::optional<CliError> conflict;
+  each.exit = for_each_target(context, ids, [&](const std::string& id) {
+    try {
+      const Answer answer = context.client.call(
+          {"POST", delivery_path(webhook_id, id) + "/retry", query, std::nullopt});
+      each.retried.push_back(with_id(parse_object(answer), id));
+      if (context.out.is_json()) context.out.json(answer.body);
+    } catch (const CliError& error) {
+      if (!by_filter || !is_conflict(error)) throw;
+      ++each.skipped;
+      conflict = error;
+    }
+    context.out.progress(fmt::format("{} of {} retried", each.retried.size(), ids.size()));
   });
-  if (!options.wait.empty()) wait_for(context, webhook_id, options.wait, retried);
-  if (!context.out.is_json() && !retried.empty()) {
-    context.out.show(delivery_table(retried, context.out.view()));
+  context.out.progress("");
+  // Then it was none of them, but the webhook.
+  if (conflict && each.skipped == ids.size()) throw std::move(*conflict);
+  return each;
+}
+
+Exit retry_all(Context& context, const std::string& webhook_id, const RetryOptions& options,
+               const std::vector<std::string>& ids) {
+  EachRetry each = retry_each(context, webhook_id, options, ids);
+  if (!options.wait.empty()) wait_for(context, webhook_id, options.wait, each.retried);
+  if (!context.out.is_json() && !each.retried.empty()) {
+    context.out.show(delivery_table(each.retried, context.out.view()));
   }
   if (ids.size() > 1) {
-    context.out.note(fmt::format("{} of {} are tried again", retried.size(), ids.size()));
+    context.out.note(fmt::format("{} of {} are tried again", each.retried.size(), ids.size()));
   }
-  if (exit != Exit::done || options.wait.empty()) return exit;
-  if (auto shortfall = shortfall_of(retried)) throw std::move(*shortfall);
-  return exit;
+  if (each.exit != Exit::done || options.wait.empty()) return each.exit;
+  if (auto shortfall = shortfall_of(each.retried)) throw std::move(*shortfall);
+  return each.exit;
 }
 
-void check_options(const RetryOptions& options, Timestamp now) {
-  if (!options.deliveries.empty() && !options.filter.empty()) {
-    throw usage_error("name deliveries or filters, not both",
-                      "`webhookctl deliveries` takes the same filters and shows the ids");
-  }
-  if (options.deliveries.empty() && options.filter.empty()) {
-    throw usage_error("name the deliveries to try again",
-                      "by their ids, or with --status, --since, --event or --http");
-  }
-  if (options.dry_run && !options.deliveries.empty()) {
-    throw usage_error("--dry-run goes with filters, not with ids",
-                      "`webhookctl delivery` shows what an id stands for");
-  }
-  if (!options.wait.empty()) parse_duration_of(options.wait, "--wait");
-  options.filter.query(now);
-}
-
-Exit retry(Context& context, const RetryOptions& options) {
-  check_options(options, context.clock.now());
-  const std::string id = settled_webhook(context.client, options.webhook);
-  if (!options.deliveries.empty()) return retry_all(context, id, options, options.deliveries);
+// One by one, with the reference's endpoints alone.
+Exit retry_listed(Context& context, const std::string& id, const RetryOptions& options) {
   const Listing found = find_deliveries(context, id, options);
   if (options.dry_run || found.items.empty()) {
     show_listing(context.out, found, delivery_table(found.items, context.out.view()), "deliveries",
@@ -129,10 +139,35 @@ Exit retry(Context& context, const RetryOptions& options) {
     }
     return Exit::done;
   }
+  // Oldest first, so that the receiver gets them in their order.
   std::vector<std::string> ids;
-  for (const Json& delivery : found.items) ids.push_back(text_at(delivery, "id"));
+  for (const Json& delivery : found.items) {
+    ids.insert(ids.begin(), text_at(delivery, "id"));
+  }
   if (found.more) context.out.note("there are more: repeat the command for the rest");
   return retry_all(context, id, options, ids);
+}
+
+bool is_webhookd(Context& context, const std::string& id) {
+  return !context.client.send({"GET", webhook_path(id), {}, std::nullopt}).server_version.empty();
+}
+
+Exit retry(Context& context, const RetryOptions& options) {
+  check_which(options.deliveries, options.filter, options.dry_run, "retry");
+  if (!options.wait.empty()) parse_duration_of(options.wait, "--wait");
+  ManyCall call;
+  call.body = filter_body(options.filter, context.clock.now());
+  call.limit = options.limit;
+  call.changed = "retried";
+  call.question = "Retry {} deliveries?";
+  call.again = "repeat the command for the rest";
+  const std::string id = settled_webhook(context.client, options.webhook);
+  if (!options.deliveries.empty()) return retry_all(context, id, options, options.deliveries);
+  // Many at once tells no ids to wait for, and forces nothing.
+  const bool needs_ids = options.force || !options.wait.empty();
+  if (needs_ids || !is_webhookd(context, id)) return retry_listed(context, id, options);
+  call.path = webhook_path(id, "/deliveries/retry");
+  return options.dry_run ? show_dry_run(context, call) : change_many(context, call);
 }
 
 }  // namespace
@@ -145,9 +180,9 @@ void add_retry(CommandLine& line) {
   command.add_option("WEBHOOK", options->webhook, "Its id or name")->required();
   command.add_option("DELIVERY", options->deliveries, "Ids of deliveries; or name filters");
   add_filter_options(command, options->filter);
-  add_limit(command, options->limit, "With filters: at most this many (default 10000)");
+  add_limit(command, options->limit, "With filters: at most this many (default: all)");
   command.add_flag("--force", options->force, "Also those that have succeeded");
-  command.add_flag("--dry-run", options->dry_run, "With filters: only show which");
+  command.add_flag("--dry-run", options->dry_run, "With filters: only say how many");
   command
       .add_option("--wait", options->wait,
                   "Wait until they are done, 30s unless said: exit 7 or 8 if not")

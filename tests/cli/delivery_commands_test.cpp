@@ -183,6 +183,19 @@ TEST_CASE("retry with filters leaves tests alone, and says when more are left") 
   CHECK_THAT(ran.err, Catch::Contains("there are more"));
 }
 
+TEST_CASE("what cannot be retried among many is skipped, unless it is none of them that can") {
+  DeliveryFixture f;
+  const Canned conflict{409, R"({"detail":"The delivery is in flight"})", {}};
+  f.server.answer("POST /api/v1/admin/webhooks/wh-1/deliveries/12/retry", conflict);
+  const Ran some = f.run({"retry", "one", "--status", "failed"});
+  CHECK(some.exit == 0);
+  CHECK(contains(some.err, "1 of 2 are tried again"));
+  f.server.answer("POST /api/v1/admin/webhooks/wh-1/deliveries/13/retry", conflict);
+  CHECK(f.run({"retry", "one", "--status", "failed"}).exit == 6);
+  CHECK(f.run({"retry", "one", "12", "13"}).exit == 6);
+  CHECK(f.server.foreign().empty());
+}
+
 TEST_CASE("a limit or an id that is no number is a usage error in one short line") {
   DeliveryFixture f;
   for (const char* limit : {"0", "abc", "-1", "1.5"}) {

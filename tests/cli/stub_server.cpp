@@ -72,6 +72,10 @@ void StubServer::add_delivery(const std::string& webhook_id, Json delivery) {
 }
 
 void StubServer::answer(const std::string& method_and_path, Canned canned) {
+  answer_in_turn(method_and_path, {std::move(canned)});
+}
+
+void StubServer::answer_in_turn(const std::string& method_and_path, std::vector<Canned> canned) {
   const std::lock_guard lock(mutex_);
   canned_[method_and_path] = std::move(canned);
 }
@@ -107,9 +111,12 @@ httplib::Server::Handler StubServer::recorded(Handler handler) {
     seen_.push_back(seen_of(request));
     const auto found = canned_.find(request.method + " " + request.path);
     if (found == canned_.end()) return handler(request, response);
-    response.status = found->second.status;
-    for (const auto& [name, value] : found->second.headers) response.set_header(name, value);
-    response.set_content(found->second.body, "application/json");
+    std::vector<Canned>& answers = found->second;
+    const Canned canned = answers.front();
+    if (answers.size() > 1) answers.erase(answers.begin());
+    response.status = canned.status;
+    for (const auto& [name, value] : canned.headers) response.set_header(name, value);
+    response.set_content(canned.body, "application/json");
   };
 }
 

@@ -48,6 +48,9 @@ class StubServer {
   // Answers "GET /path" so from now on, whatever else it would say.
   void answer(const std::string& method_and_path, Canned canned);
 
+  // The same with one answer after the other, of which the last stays.
+  void answer_in_turn(const std::string& method_and_path, std::vector<Canned> canned);
+
   std::vector<Seen> seen() const;
   // Requests to anything but the twelve endpoints, as "GET /path".
   std::vector<std::string> foreign() const;
@@ -72,7 +75,7 @@ class StubServer {
   mutable std::mutex mutex_;
   std::vector<Json> webhooks_;
   std::map<std::string, std::vector<Json>> deliveries_;
-  std::map<std::string, Canned> canned_;
+  std::map<std::string, std::vector<Canned>> canned_;  // never empty
   std::vector<Seen> seen_;
   std::vector<std::string> foreign_;
 };

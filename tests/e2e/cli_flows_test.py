@@ -249,7 +249,8 @@ class DeliveryCommandsTest(CliTest):
         name, path, _ = self.created(*[Reply(500)] * 3, flags=("--retry-schedule", "none"))
         for _ in range(3):
             self.run_ctl("publish", "user.created", "--data", "{}", "--wait", code=7)
-        self.assertEqual(3, len(self.rows("retry", name, "--status", "failed", "--dry-run")))
+        counted = self.json("retry", name, "--status", "failed", "--dry-run")
+        self.assertEqual((3, 3, 0), (counted["matched"], counted["retried"], counted["skipped"]))
         self.assertEqual(3, len(self.receiver.requests(path)))
         self.run_ctl("retry", name, "--status", "failed", "--wait", "20s")
         self.assertEqual(6, len(self.delivered(path, 6)))
