@@ -40,8 +40,10 @@ struct Spans {
     for (int made = 0; made < count; ++made) {
       group.push_back(event_of("e" + std::to_string(++events)));
     }
+    db.run("BEGIN IMMEDIATE");
     publish(transaction, group, now);
     tally.write_to(db);
+    db.run("COMMIT");
     tally.clear();
   }
   std::vector<Ids> all() {
