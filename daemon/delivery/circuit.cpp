@@ -40,7 +40,12 @@ EndpointHealth after_failure(EndpointHealth health, Timestamp now, AttemptRole r
   return health;
 }
 
-EndpointHealth after_clock_was_set(EndpointHealth health, std::chrono::milliseconds by) {
+EndpointHealth after_clock_was_set(EndpointHealth health, std::chrono::milliseconds by,
+                                   Timestamp now) {
+  for (auto* const past :
+       {&health.failing_since, &health.last_success_at, &health.last_failure_at}) {
+    if (*past) *past = std::min(**past, now);
+  }
   if (health.next_probe_at) *health.next_probe_at += by;
   if (health.held_until) *health.held_until += by;
   return health;

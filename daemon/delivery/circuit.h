@@ -23,8 +23,11 @@ EndpointHealth after_success(EndpointHealth health, Timestamp now);
 // the circuit opened, and manual ones, do not.
 EndpointHealth after_failure(EndpointHealth health, Timestamp now, AttemptRole role);
 
-// The clock was set: the next probe and the end of a hold are as far away as before.
-EndpointHealth after_clock_was_set(EndpointHealth health, std::chrono::milliseconds by);
+// The clock was set by so much, and shows `now` since: the next probe and the end of a hold are as
+// far away as before, and nothing has happened later than now. A start takes what has for a sign
+// that the clock was set back.
+EndpointHealth after_clock_was_set(EndpointHealth health, std::chrono::milliseconds by,
+                                   Timestamp now);
 
 bool circuit_is_open(const EndpointHealth& health);
 CircuitState circuit_state(const EndpointHealth& health, int probes_under_way);

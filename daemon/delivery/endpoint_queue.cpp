@@ -97,7 +97,7 @@ void EndpointQueue::disable() {
 }
 
 void EndpointQueue::clock_was_set(milliseconds by, Timestamp now) {
-  endpoint_.health = after_clock_was_set(health(), by);
+  endpoint_.health = after_clock_was_set(health(), by, now);
   shifts_.push_back({id(), by, std::min(now, now - by), {}, std::nullopt});
   note();
 }

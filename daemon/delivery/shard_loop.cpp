@@ -70,7 +70,10 @@ void ShardLoop::adopt(Endpoint endpoint, Moment now) {
   const auto [place, is_new] =
       places_.emplace(id, std::make_unique<Place>(std::move(endpoint), now));
   assert(is_new);
-  if (place->second->queue.is_shifting()) shifting_.push_back(place->second.get());
+  if (place->second->queue.is_shifting()) {
+    shifting_.push_back(place->second.get());
+    mark_unwell(*place->second);
+  }
   touch(*place->second, now);
 }
 

@@ -28,8 +28,9 @@ void ShardLoop::notice_clock_jump(Moment now) {
   log_clock_jump(jump);
   for (const auto& [id, place] : places_) {
     if (!place->queue.is_shifting()) shifting_.push_back(place.get());
+    const EndpointHealth before = place->queue.endpoint().health;
     place->queue.clock_was_set(jump, now.wall);
-    mark_unwell(*place);
+    if (place->queue.endpoint().health != before) mark_unwell(*place);
     touch(*place, now);
   }
 }

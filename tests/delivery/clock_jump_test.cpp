@@ -188,6 +188,36 @@ TEST_CASE("a clock that was set back while the daemon did not run holds nothing 
   CHECK(bench.store.row(waiting).status == DeliveryStatus::in_flight);
 }
 
+TEST_CASE("what was moved at a start is not moved again at the next") {
+  LoopBench bench;
+  Endpoint endpoint = make_endpoint('a');
+  endpoint.health.last_failure_at = bench.now().wall + 24h;
+  bench.store.put(endpoint);
+  bench.adopt(endpoint);
+  bench.run();
+  REQUIRE(bench.store.shifts().size() == 1);
+  LoopBench next;
+  next.adopt(bench.store.stored(endpoint.id));
+  next.run();
+  CHECK(next.store.shifts().empty());
+}
+
+TEST_CASE(
+    "a clock that was wrong for a while and set right again moves nothing at the next start") {
+  LoopBench bench;
+  const Endpoint endpoint = waiting_endpoint(bench, 'a', 1);
+  bench.set_wall_clock(24h);
+  bench.publish(endpoint.id);
+  bench.run();
+  bench.end_first(500);
+  bench.set_wall_clock(-24h);
+  CHECK(bench.store.stored(endpoint.id).health.last_failure_at == bench.now().wall);
+  LoopBench next;
+  next.adopt(bench.store.stored(endpoint.id));
+  next.run();
+  CHECK(next.store.shifts().empty());
+}
+
 TEST_CASE("a loop that stops moves what it has begun to move") {
   LoopBench bench;
   bench.store.shift_at_once(1);
