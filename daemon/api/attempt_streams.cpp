@@ -21,6 +21,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+constexpr std::size_t kMostOfADoor = 64;
 constexpr milliseconds kReadEvery{50};
 constexpr int kReadAtOnce = 2000;
 // A stream with more than this unsent gets nothing new until its reader has caught up.
@@ -67,15 +68,18 @@ std::string attempt_message(const FinishedAttempt& attempt) {
       to_string(attempt.status));
 }
 
-AttemptStreams::AttemptStreams(Store& store, const Clock& clock)
-    : store_(store), clock_(clock), event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+AttemptStreams::AttemptStreams(std::size_t connections, Store& store, const Clock& clock)
+    : most_of_a_door_(static_cast<int>(std::min(connections / 4, kMostOfADoor))),
+      store_(store),
+      clock_(clock),
+      event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!event_) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
 }
 
 std::shared_ptr<AttemptStreams::Place> AttemptStreams::reserve(Door door) {
   std::atomic<int>& taken = taken_[static_cast<std::size_t>(door)];
   auto place = std::make_shared<Place>(taken);
-  return taken > kMostOfADoor ? nullptr : place;
+  return taken > most_of_a_door_ ? nullptr : place;
 }
 
 void AttemptStreams::add(FileDescriptor socket, Opening opening) {
@@ -119,7 +123,7 @@ void AttemptStreams::run() {
 }
 
 void AttemptStreams::take_new() {
-  now_ = std::chrono::steady_clock::now();
+  now_ = clock_.monotonic();
   std::vector<Stream> taken;
   {
     const std::lock_guard lock(mutex_);
@@ -146,7 +150,7 @@ void AttemptStreams::wait() {
                           ? -1
                           : static_cast<int>(std::clamp(left, milliseconds(0), kReadEvery).count());
   const int ready = ::poll(watched.data(), watched.size(), timeout);
-  now_ = std::chrono::steady_clock::now();
+  now_ = clock_.monotonic();
   if (ready <= 0) return;
   eventfd_t ignored = 0;
   if (watched[0].revents != 0) ::eventfd_read(event_.get(), &ignored);

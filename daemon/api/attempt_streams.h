@@ -40,11 +40,10 @@ std::string attempt_message(const FinishedAttempt& attempt);
 class AttemptStreams {
  public:
   enum class Door { socket, tcp };
-  // Streams that each door may have.
-  static constexpr int kMostOfADoor = 64;
 
-  // Both must outlive it.
-  AttemptStreams(Store& store, const Clock& clock);
+  // `connections` is what each door may have besides: of few open files streams take few. `store`
+  // and `clock` must outlive it.
+  AttemptStreams(std::size_t connections, Store& store, const Clock& clock);
   AttemptStreams(const AttemptStreams&) = delete;
   AttemptStreams& operator=(const AttemptStreams&) = delete;
   ~AttemptStreams() { stop(); }
@@ -98,6 +97,7 @@ class AttemptStreams {
   void beat(Stream& stream);
   void end_overdue();
 
+  const int most_of_a_door_;
   Store& store_;
   const Clock& clock_;
   FileDescriptor event_;  // wakes the thread

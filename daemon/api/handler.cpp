@@ -49,7 +49,7 @@ Handler::Handler(const ApiOptions& options, Store& store, Dispatcher& dispatcher
       router_(all_routes()),
       authenticator_(options_, clock, random),
       catalogue_(store, clock),
-      streams_(store, clock),
+      streams_(options.connections, store, clock),
       started_at_(clock.now()) {}
 
 HttpResponse Handler::answer(const HttpRequest& request) {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <functional>
 
 #include "api/api_fixture.h"
 #include "support/patience.h"
@@ -19,9 +20,13 @@ const std::string kStream = "/api/v1/admin/deliveries/stream";
 // The other end of a stream.
 class Listener {
  public:
-  explicit Listener(const Reply& reply) {
+  // `room`: bytes that may lie unread; 0: as many as usual.
+  explicit Listener(const Reply& reply, int room = 0) {
     int ends[2];
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    if (room > 0) {
+      REQUIRE(::setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof(room)) == 0);
+    }
     socket_ = FileDescriptor(ends[0]);
     REQUIRE(reply.response.hand_over);
     reply.response.hand_over(FileDescriptor(ends[1]));
@@ -38,6 +43,20 @@ class Listener {
     while (read_more()) {
     }
     return ended_;
+  }
+
+  // The other side leaves while nothing is read. It may have found room once more before it notices
+  // that `time_passes`, so time does several times.
+  bool is_cut_off(const std::function<void()>& time_passes) {
+    for (int i = 0; i < 100; ++i) {
+      time_passes();
+      pollfd left{socket_.get(), 0, 0};
+      if (::poll(&left, 1, static_cast<int>(std::chrono::milliseconds(kPatience).count()) / 100) ==
+          1) {
+        return true;
+      }
+    }
+    return false;
   }
 
   const std::string& text() const { return text_; }
@@ -59,6 +78,9 @@ class Listener {
   std::string text_;
   bool ended_ = false;
 };
+
+// Time in which the streams look for new attempts.
+void let_look(ApiFixture& api) { api.clock.advance(std::chrono::milliseconds{50}); }
 
 // One more delivery of `webhook` that has ended.
 void deliver(ApiFixture& api, const std::string& webhook) {
@@ -89,6 +111,7 @@ TEST_CASE("a stream begins with its head and place, and goes on with what happen
   CHECK(listener.hears("\r\nX-Request-ID: req-1\r\n"));
   CHECK(listener.hears("\r\n\r\n: heartbeat\nid: 1\n\n"));
   deliver(api, webhook);
+  let_look(api);
   CHECK(listener.hears("event: attempt\nid: 2\ndata: {\"id\":2,\"delivery_id\":2,"));
   CHECK(listener.text().find("\"delivery_id\":1,") == std::string::npos);
 }
@@ -119,6 +142,40 @@ TEST_CASE("a token's end is its stream's end") {
   CHECK(listener.hears("id: 0\n\n"));
   api.clock.advance(std::chrono::hours{2});
   CHECK(listener.sees_end());
+}
+
+TEST_CASE("a stream on which nothing happens beats every 15 seconds, and says where it is") {
+  ApiFixture api;
+  const std::string webhook = api.create();
+  Listener listener(api.send("GET", kStream + "?status=failed"));
+  CHECK(listener.hears("heartbeat\nid: 0\n\n"));
+  deliver(api, webhook);
+  api.clock.advance(std::chrono::seconds{15});
+  CHECK(listener.hears("\n\n: heartbeat\nid: 1\n\n"));
+}
+
+TEST_CASE("a reader who takes nothing for half a minute has had its stream") {
+  ApiFixture api;
+  const std::string webhook = api.create();
+  // More than its socket holds.
+  for (int i = 0; i < 60; ++i) deliver(api, webhook);
+  Listener listener(api.send("GET", kStream + "?since_id=0"), 1024);
+  CHECK(listener.hears("\"delivery_id\":1,"));
+  api.clock.advance(std::chrono::seconds{20});
+  CHECK(listener.hears("\"delivery_id\":20,"));
+  CHECK(listener.is_cut_off([&] { api.clock.advance(std::chrono::seconds{31}); }));
+  CHECK(listener.sees_end());
+  CHECK(listener.text().find("\"delivery_id\":60,") == std::string::npos);
+}
+
+TEST_CASE("where a door may have few connections it may have few streams") {
+  ApiOptions options;
+  options.connections = 8;
+  ApiFixture api(options);
+  std::vector<Reply> replies;
+  for (int i = 0; i < 2; ++i) replies.push_back(api.send("GET", kStream));
+  CHECK(replies.back().status == 200);
+  CHECK(api.send("GET", kStream).status == 429);
 }
 
 TEST_CASE("each door has 64 streams at most, and a place is free when a stream has gone") {
