@@ -7,7 +7,7 @@
 namespace webhookd {
 namespace {
 
-constexpr std::size_t kLongest = 1024 * 1024;
+constexpr std::size_t kLongestEvent = 1024 * 1024;
 
 // It goes into a header: nothing else gets there.
 bool is_id(std::string_view value) {
@@ -20,7 +20,7 @@ bool EventStreamParser::feed(std::string_view bytes) {
   while (!bytes.empty()) {
     const std::size_t end = bytes.find('\n');
     line_ += bytes.substr(0, end);
-    if (line_.size() + event_.data.size() > kLongest) return false;
+    if (line_.size() + event_.data.size() > kLongestEvent) return false;
     if (end == std::string_view::npos) return true;
     bytes.remove_prefix(end + 1);
     if (line_.ends_with('\r')) line_.pop_back();
