@@ -191,6 +191,7 @@ HttpResponse change_many(Call& call, ChangeBody body, std::string_view changed) 
   DeliveryBatch& batch = body.batch;
   batch.filter.webhook_id = visible_webhook(call).id;
   batch.filter.visible_to = call.principal.sees;
+  batch.filter.events_visible_to = call.principal.sees;
   const BatchResult result =
       run_batches(call, *batch.filter.webhook_id, body.limit, [&](int room, const BatchSum& done) {
         batch.limit = room;

@@ -172,8 +172,7 @@ enum class ChangeOfMany { retry, cancel };
 // Deliveries of one webhook, oldest first.
 struct DeliveryBatch {
   ChangeOfMany change = ChangeOfMany::retry;
-  // With webhook_id and status; `before` does not count. `visible_to` holds for the webhook and
-  // for each delivery's event.
+  // With webhook_id; `before` does not count.
   DeliveryFilter filter;
   DeliveryId after;  // only ids above
   int limit = 500;   // how many may match; 1...1,000
@@ -183,7 +182,7 @@ struct DeliveryBatch {
 // Stored events, oldest first, that match the webhook's patterns and binding as they are now.
 struct ReplayBatch {
   WebhookId webhook;
-  Binding visible_to;  // as in DeliveryFilter
+  Binding visible_to;  // as in WebhookFilter; the events then are as well
   Timestamp since;     // accepted at or after
   std::optional<Timestamp> until;
   std::optional<std::string> event_type;

@@ -174,6 +174,7 @@ TEST_CASE("deliveries of events that the webhook may not have any more are skipp
   CHECK(counts_of(f.run(batch).sum) == Counts{2, 1, 1});
   // Whoever sees its own tenant alone learns nothing of the one before.
   batch.filter.visible_to.tenant_id = "t2";
+  batch.filter.events_visible_to.tenant_id = "t2";
   CHECK(counts_of(f.run(batch).sum) == Counts{1, 1, 0});
   batch.filter.visible_to.tenant_id = "t1";
   CHECK(f.run(batch).fault == BatchFault::webhook_not_found);

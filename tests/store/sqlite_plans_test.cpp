@@ -91,7 +91,7 @@ struct Walk {
       batch.filter.status = status;
       change_batch(transaction, batch, find_batch(db, batch), {}, context);
       batch.filter.event_type = "user.created";
-      batch.filter.visible_to.tenant_id = "";
+      batch.filter.events_visible_to.tenant_id = "";
       batch.filter.since = kStart;
       batch.filter.response_status = {500, 599};
       find_batch(db, batch);

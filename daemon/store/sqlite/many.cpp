@@ -28,14 +28,14 @@ std::string condition(const DeliveryFilter& filter) {
   } else if (filter.response_status) {
     sql += " AND d.response_status BETWEEN ?6 AND ?7";
   }
-  if (filter.visible_to.tenant_id) sql += " AND ifnull(e.tenant, '') = ?8";
-  if (filter.visible_to.partner_id) sql += " AND ifnull(e.partner, '') = ?9";
+  if (filter.events_visible_to.tenant_id) sql += " AND ifnull(e.tenant, '') = ?8";
+  if (filter.events_visible_to.partner_id) sql += " AND ifnull(e.partner, '') = ?9";
   return sql;
 }
 
 // The condition is a column, so that the limit bounds the walk and not only what it finds.
 std::string walk(const DeliveryFilter& filter) {
-  const bool needs_event = filter.event_type || filter.visible_to != Binding{};
+  const bool needs_event = filter.event_type || filter.events_visible_to != Binding{};
   std::string sql = "SELECT d.id, " + condition(filter) + " FROM deliveries d INDEXED BY ";
   sql += is_indexed(filter.status) ? "deliveries_status" : "deliveries_list";
   if (needs_event) sql += " CROSS JOIN events e ON e.seq = d.event_seq";
