@@ -6,6 +6,7 @@ import unittest
 import signatures
 from api_client import BASE
 from daemon import Daemon
+from polling import eventually
 from receiver import Receiver
 
 _numbers = itertools.count(1)
@@ -42,6 +43,14 @@ class DaemonTest(unittest.TestCase):
     def delivered(self, path, count=1):
         """The requests at a path once there are `count`."""
         return self.receiver.wait_for(count, path)
+
+    def failures_recorded(self, webhook, count):
+        """Returns once the store has so many failures in a row: what the loops tell of circuits
+        and pauses is known a moment before, and a crash in between forgets it."""
+        eventually(
+            lambda: self.api.webhook(webhook["id"])["consecutive_failures"] == count,
+            f"{count} failures recorded",
+        )
 
     def only_delivery(self, webhook):
         """The one delivery that a webhook has had."""
