@@ -39,17 +39,21 @@ std::string format_http_date(std::chrono::sys_seconds time) {
                      clock.minutes().count(), clock.seconds().count());
 }
 
-std::string Answerer::answer(HttpRequest request, AfterAnswer after) {
+void Answerer::identify(HttpRequest& request) {
   if (request.request_id.empty()) request.request_id = new_request_id();
+}
+
+std::string Answerer::answer(const HttpRequest& request, AfterAnswer after) {
+  return answer(request, call_handler(request), after);
+}
+
+std::string Answerer::answer(const HttpRequest& request, HttpResponse response, AfterAnswer after) {
   AnswerFrame frame;
   frame.after = after;
   if (request.method == "HEAD") frame.body = AnswerFrame::Body::left_out;
-  return bridge_.run(frame, [&] {
-    HttpResponse response = call_handler(request);
-    hand_over_ = std::move(response.hand_over);
-    add_door_headers(response, request.request_id);
-    return response;
-  });
+  hand_over_ = std::move(response.hand_over);
+  add_door_headers(response, request.request_id);
+  return bridge_.run(frame, [&] { return std::move(response); });
 }
 
 std::string Answerer::refuse(const Refusal& refusal, std::string request_id,

@@ -21,8 +21,13 @@ class Answerer {
   Answerer(const HttpHandler& handler, const RefusalRenderer& refusal)
       : handler_(&handler), refusal_(&refusal) {}
 
-  // Calls the handler. Gives the request an id when it has none.
-  std::string answer(HttpRequest request, AfterAnswer after);
+  // Gives the request an id when it has none. Before its answer is made.
+  void identify(HttpRequest& request);
+
+  // Calls the handler.
+  std::string answer(const HttpRequest& request, AfterAnswer after);
+  // The answer to a request that has its response already.
+  std::string answer(const HttpRequest& request, HttpResponse response, AfterAnswer after);
 
   // What the answer that was made last leaves its connection to; empty: nobody.
   std::function<void(FileDescriptor)> take_hand_over() {

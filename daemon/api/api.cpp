@@ -62,7 +62,10 @@ class RunningApi final : public Api {
             int threads) {
     doors_.push_back(bind_server(
         where, limits_of(options), threads,
-        [this](const HttpRequest& request) { return handler_.handle(request); }, refusal_response));
+        [this](const HttpRequest& request) { return handler_.handle(request); }, refusal_response,
+        [this](const HttpRequest& request, const Respond& respond) {
+          return handler_.answer_quickly(request, respond);
+        }));
   }
 
   Handler handler_;

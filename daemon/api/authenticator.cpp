@@ -84,6 +84,24 @@ Principal Authenticator::authenticate(const HttpRequest& request) {
   return by_token(*request.header("authorization"));
 }
 
+std::optional<Principal> Authenticator::recognise(const HttpRequest& request) {
+  if (request.peer && !is_administrator(*request.peer)) return std::nullopt;
+  std::optional<std::string_view> token;
+  for (const auto& [name, value] : request.headers) {
+    if (name != "authorization") continue;
+    if (token) return std::nullopt;
+    token = bearer_token(value);
+    if (!token) return std::nullopt;
+  }
+  if (!token) {
+    if (!request.peer) return std::nullopt;
+    return super_admin(fmt::format("uid:{}", request.peer->uid));
+  }
+  const auto known = recall(sha256(*token));
+  if (!known) return std::nullopt;
+  return principal_of(known->claims);
+}
+
 Principal Authenticator::by_token(std::string_view authorization) {
   const auto token = bearer_token(authorization);
   if (!token) refuse("A Bearer token is needed", "Bearer");

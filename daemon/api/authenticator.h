@@ -33,6 +33,10 @@ class Authenticator {
   // An administrator who sends a token on the socket acts with the token's rights only.
   Principal authenticate(const HttpRequest& request);
 
+  // The same without verifying anything, for a token that has been verified before or a peer
+  // without one. Absent when authenticate() has to say.
+  std::optional<Principal> recognise(const HttpRequest& request);
+
   // A token of the daemon's own for `claims` (a JSON object's text).
   std::string mint(std::string_view claims) const;
 

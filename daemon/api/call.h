@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
@@ -49,6 +50,9 @@ struct Call {
   ChangeContext change_context() const;
   const std::string& param(std::string_view name) const { return params.at(name); }
 };
+
+// The answer to a request whose action failed with `failure`; logs what is our own fault.
+HttpResponse failure_response(const HttpRequest& request, const std::exception_ptr& failure);
 
 HttpResponse json_response(int status, const Json& body);
 HttpResponse no_content();

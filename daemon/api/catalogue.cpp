@@ -62,12 +62,27 @@ Catalogue::Snapshot Catalogue::refreshed() {
   return load();
 }
 
-std::optional<Catalogue::Entry> Catalogue::find(std::string_view name) {
+std::shared_ptr<const Catalogue::Entry> Catalogue::find_in(const Snapshot& entries,
+                                                           std::string_view name) {
+  const auto found = entries->find(name);
+  if (found == entries->end()) return nullptr;
+  return {entries, &found->second};
+}
+
+std::shared_ptr<const Catalogue::Entry> Catalogue::find(std::string_view name) {
   for (Snapshot entries = snapshot(); entries; entries = refreshed()) {
-    const auto found = entries->find(name);
-    if (found != entries->end()) return found->second;
+    if (auto found = find_in(entries, name)) return found;
   }
-  return std::nullopt;
+  return nullptr;
+}
+
+std::shared_ptr<const Catalogue::Entry> Catalogue::recall(std::string_view name) {
+  Snapshot entries;
+  {
+    const std::lock_guard lock(mutex_);
+    entries = entries_;
+  }
+  return entries ? find_in(entries, name) : nullptr;
 }
 
 std::vector<EventType> Catalogue::all() {

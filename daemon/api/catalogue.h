@@ -27,8 +27,10 @@ class Catalogue {
   Catalogue(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
 
   // A type that is not in memory is looked for in the store, at most once a second: another
-  // daemon may have added it. Throws StoreError.
-  std::optional<Entry> find(std::string_view name);
+  // daemon may have added it. Null when there is none. Throws StoreError.
+  std::shared_ptr<const Entry> find(std::string_view name);
+  // The same without a look into the store: null also when it is not in memory.
+  std::shared_ptr<const Entry> recall(std::string_view name);
 
   // All, by name, fresh from the store. Throws StoreError.
   std::vector<EventType> all();
@@ -49,6 +51,7 @@ class Catalogue {
   using Entries = std::map<std::string, Entry, std::less<>>;
   using Snapshot = std::shared_ptr<const Entries>;
 
+  static std::shared_ptr<const Entry> find_in(const Snapshot& entries, std::string_view name);
   Snapshot snapshot();
   // A newer snapshot when one may be had now, else null.
   Snapshot refreshed();

@@ -30,8 +30,10 @@ struct Connection {
   std::string remote;
   std::optional<PeerCredentials> peer;
   Collector collector;
-  std::string unread;  // came after the request that is under way
-  std::string unsent;  // the answer, from unsent_start on
+  std::optional<Collector::Collected> request;  // that is under way
+  std::optional<HttpResponse> response;         // to it, when it is the poller that renders it
+  std::string unread;                           // came after the request that is under way
+  std::string unsent;                           // the answer, from unsent_start on
   std::size_t unsent_start = 0;
   AfterAnswer after = AfterAnswer::keep_open;
   std::function<void(FileDescriptor)> hand_over;  // set: takes it over in place of an answer

@@ -58,13 +58,13 @@ Monotonic deadline_of(Phase phase, Monotonic now, const ServerLimits& limits) {
 }  // namespace
 
 ConnectionPoller::ConnectionPoller(ListeningSocket& listening, const ServerLimits& limits,
-                                   Mailbox& mailbox, ConnectionPool& pool,
-                                   const HttpHandler& handler, const RefusalRenderer& refusal)
+                                   Mailbox& mailbox, ConnectionPool& pool, const Handlers& handlers)
     : listening_(listening),
       limits_(limits),
       mailbox_(mailbox),
       pool_(pool),
-      answerer_(handler, refusal),
+      quick_(handlers.quick),
+      answerer_(handlers.handler, handlers.refusal),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       scratch_(kReadBytes) {
   epoll_event listen_event{};
@@ -237,14 +237,27 @@ void ConnectionPoller::take_in(Connection& connection, std::string_view bytes) {
     return refuse(connection, kFull);
   }
   if (fed.progress == Collector::Progress::complete) {
-    enter(connection, Phase::answering);
-    return pool_.submit(connection);
+    return answer(connection);
   }
   if (connection.collector.take_continue()) {
     // A socket without room for this line has no client who waits for it.
     ::send(connection.fd.get(), kContinue.data(), kContinue.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }
   arm(connection, EPOLLIN);
+}
+
+void ConnectionPoller::answer(Connection& connection) {
+  enter(connection, Phase::answering);
+  connection.request = connection.collector.take();
+  HttpRequest& request = connection.request->request;
+  request.remote = connection.remote;
+  request.peer = connection.peer;
+  answerer_.identify(request);
+  const auto respond = [this, &connection](HttpResponse response) {
+    connection.response = std::move(response);
+    mailbox_.put(connection);
+  };
+  if (!quick_ || !quick_(request, respond)) pool_.submit(connection);
 }
 
 // The newest give way, so that the oldest get done.
@@ -262,6 +275,13 @@ void ConnectionPoller::make_room() {
 }
 
 void ConnectionPoller::on_answered(Connection& connection) {
+  if (connection.response) {
+    connection.after = stopping_ ? AfterAnswer::close : connection.request->after;
+    connection.unsent = answerer_.answer(connection.request->request,
+                                         std::move(*connection.response), connection.after);
+    connection.response.reset();
+  }
+  connection.request.reset();
   if (connection.hand_over) return hand_over(connection);
   count(connection, connection.unread.capacity());
   on_sent(connection, send_unsent(connection));

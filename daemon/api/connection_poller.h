@@ -24,10 +24,15 @@ namespace webhookd {
 // when there are more connections.
 class ConnectionPoller {
  public:
+  struct Handlers {
+    const HttpHandler& handler;
+    const RefusalRenderer& refusal;
+    const QuickHandler& quick;  // may be null
+  };
+
   // All references must outlive the poller. Throws std::system_error.
   ConnectionPoller(ListeningSocket& listening, const ServerLimits& limits, Mailbox& mailbox,
-                   ConnectionPool& pool, const HttpHandler& handler,
-                   const RefusalRenderer& refusal);
+                   ConnectionPool& pool, const Handlers& handlers);
 
   // Until `stopping` is true (then the mailbox must be woken) and what is under way was answered
   // and written. Closes the listening socket first.
@@ -52,6 +57,7 @@ class ConnectionPoller {
   void take_in(Connection& connection, std::string_view bytes);
   bool is_full() const { return counted_ > limits_.collecting_bytes; }
   void make_room();
+  void answer(Connection& connection);
   void on_answered(Connection& connection);
   void hand_over(Connection& connection);
   void on_sent(Connection& connection, Sent sent);
@@ -73,6 +79,7 @@ class ConnectionPoller {
   const ServerLimits& limits_;
   Mailbox& mailbox_;
   ConnectionPool& pool_;
+  const QuickHandler& quick_;
   Answerer answerer_;
   FileDescriptor epoll_;
   std::array<Connections, kPhases> connections_;

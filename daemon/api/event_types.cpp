@@ -86,7 +86,7 @@ HttpResponse add(Call& call) {
 
 HttpResponse remove(Call& call) {
   const std::string& name = call.param("event_type");
-  const auto known = is_event_type(name) ? call.services.catalogue.find(name) : std::nullopt;
+  const auto known = is_event_type(name) ? call.services.catalogue.find(name) : nullptr;
   if (known && known->type.built_in) {
     throw ApiError(409, "This event type is built in and cannot be deleted");
   }

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -15,12 +17,15 @@ ApiError other_content() {
   return {409, "Another event with this event_id and other content was accepted before"};
 }
 
+// Ids and types consist of characters that JSON takes as they are.
 HttpResponse published(const PublishedEvent& event) {
   const bool duplicate = event.outcome == PublishedEvent::Outcome::duplicate;
-  return json_response(duplicate ? 200 : 202, {{"event_id", event.event_id},
-                                               {"event_type", event.event_type},
-                                               {"deliveries", event.deliveries},
-                                               {"duplicate", duplicate}});
+  HttpResponse response;
+  response.status = duplicate ? 200 : 202;
+  response.body =
+      fmt::format(R"({{"event_id":"{}","event_type":"{}","deliveries":{},"duplicate":{}}})",
+                  event.event_id, event.event_type, event.deliveries, duplicate);
+  return response;
 }
 
 // An event that the catalogue no longer takes was perhaps accepted when it did.
@@ -39,6 +44,12 @@ HttpResponse publish_refused(Call& call, const Publication& publication, Timesta
   return published(known);
 }
 
+HttpResponse answer_of(const PublishResult& result, Dispatcher& dispatcher) {
+  if (!result.stored) return error_response(other_content());
+  if (!result.woken.empty()) dispatcher.notify(result.woken);
+  return published(result.events.at(0));
+}
+
 HttpResponse publish(Call& call) {
   if (call.request.body.size() > call.services.options.max_event_bytes) {
     throw ApiError(413, "The event is too large");
@@ -49,10 +60,31 @@ HttpResponse publish(Call& call) {
                                             {std::string("body")}, now, faults);
   faults.check();
   if (!publication->refusal.empty()) return publish_refused(call, *publication, now);
-  const PublishResult result = call.services.store.publish({&publication->event, 1}, now);
-  if (!result.stored) throw other_content();
-  if (!result.woken.empty()) call.services.dispatcher.notify(result.woken);
-  return published(result.events.at(0));
+  return answer_of(call.services.store.publish({&publication->event, 1}, now),
+                   call.services.dispatcher);
+}
+
+// Without a wait: an event of a type that is in memory and has no schema, which might take long.
+bool publish_quickly(Call& call, const Respond& respond) {
+  Services& services = call.services;
+  if (call.request.body.size() > services.options.max_event_bytes) return false;
+  CanonicalObject object = parse_body(call.request, BodyNeed::required);
+  const auto type = object.find("event_type");
+  if (type == object.end()) return false;
+  const auto entry = services.catalogue.recall(type->second.string);
+  if (!entry || entry->schema) return false;
+  const Timestamp now = call.now();
+  Faults faults;
+  auto publication = read_publication(call, std::move(object), {std::string("body")}, now, faults);
+  if (!publication || !publication->refusal.empty()) return false;
+  services.store.publish_later(
+      std::move(publication->event), now,
+      // The request lives until it is answered.
+      [&request = call.request, &dispatcher = services.dispatcher, respond](
+          const PublishResult& result, const std::exception_ptr& failure) {
+        respond(failure ? failure_response(request, failure) : answer_of(result, dispatcher));
+      });
+  return true;
 }
 
 // Those of the event's deliveries whose webhooks the principal may see.
@@ -100,7 +132,7 @@ HttpResponse get_event(Call& call) {
 
 std::vector<Route> event_routes() {
   return {
-      {"POST", "/api/v1/events", Access::publish, publish},
+      {"POST", "/api/v1/events", Access::publish, publish, publish_quickly},
       {"GET", "/api/v1/admin/events/{event_id}", Access::read, get_event},
   };
 }

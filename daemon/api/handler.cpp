@@ -22,6 +22,9 @@ std::vector<Route> all_routes() {
 
 namespace {
 
+// All connections of a door wait while a request is answered quickly.
+constexpr std::size_t kQuickBytes = 8 * 1024;
+
 ApiError store_trouble(const StoreError& error) {
   const auto detail = [&]() -> const char* {
     switch (error.kind()) {
@@ -57,15 +60,43 @@ HttpResponse Handler::answer(const HttpRequest& request) {
   Principal principal;
   if (match.route->access != Access::open) principal = authenticator_.authenticate(request);
   require(principal, match.route->access);
-  Services services{options_,   store_,         dispatcher_, clock_,   random_,
-                    catalogue_, authenticator_, readiness_,  streams_, started_at_};
-  Call call{request, principal, match.params, services};
+  Services available = services();
+  Call call{request, principal, match.params, available};
   return match.route->action(call);
+}
+
+Services Handler::services() {
+  return {options_,   store_,         dispatcher_, clock_,   random_,
+          catalogue_, authenticator_, readiness_,  streams_, started_at_};
+}
+
+bool Handler::answer_quickly(const HttpRequest& request, const Respond& respond) {
+  if (request.method != "POST" || request.body.size() > kQuickBytes) return false;
+  try {
+    const RouteMatch match = router_.match(request.method, request.path);
+    if (match.route->quick == nullptr) return false;
+    const auto principal = authenticator_.recognise(request);
+    if (!principal) return false;
+    require(*principal, match.route->access);
+    Services available = services();
+    Call call{request, *principal, match.params, available};
+    return match.route->quick(call, respond);
+  } catch (const std::exception&) {
+    return false;  // the action finds the same, and says it
+  }
 }
 
 HttpResponse Handler::handle(const HttpRequest& request) {
   try {
     return answer(request);
+  } catch (...) {
+    return failure_response(request, std::current_exception());
+  }
+}
+
+HttpResponse failure_response(const HttpRequest& request, const std::exception_ptr& failure) {
+  try {
+    std::rethrow_exception(failure);
   } catch (const ApiError& error) {
     return error_response(error);
   } catch (const ValidationError& error) {

@@ -15,6 +15,8 @@
 
 namespace webhookd {
 
+struct Services;
+
 // Those of every resource: what a Handler answers.
 std::vector<Route> all_routes();
 
@@ -26,6 +28,8 @@ class Handler {
           Random& random);
 
   HttpResponse handle(const HttpRequest& request);
+  // A QuickHandler.
+  bool answer_quickly(const HttpRequest& request, const Respond& respond);
 
   // From now on the daemon is not ready and has no streams; all else is answered as before.
   void begin_stop() {
@@ -37,6 +41,7 @@ class Handler {
 
  private:
   HttpResponse answer(const HttpRequest& request);
+  Services services();
 
   const ApiOptions options_;
   Store& store_;

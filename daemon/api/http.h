@@ -55,6 +55,14 @@ struct HttpResponse {
 // Called on a pool thread; may block. What it throws becomes a 500 without its text.
 using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 
+// Gives a request its response. Called once, on any thread; quick, and never throws.
+using Respond = std::function<void(HttpResponse)>;
+
+// Takes a request that it can answer without waiting for anything: true, and `respond` is called
+// sooner or later, perhaps before it returns. False: the request goes to a pool thread. Called on
+// the poller's thread, which all connections of the door wait for; must neither block nor throw.
+using QuickHandler = std::function<bool(const HttpRequest&, const Respond&)>;
+
 // A request that was refused before a handler could see it (too large, malformed, too slow), or
 // whose handler threw: gives the answer its body. `status` is one of 400, 408, 411, 413, 414, 431,
 // 500 (with an empty reason), 501, 503, 505. Thread-safe and quick.

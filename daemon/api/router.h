@@ -26,12 +26,16 @@ enum class Access {
 };
 
 using Action = HttpResponse (*)(Call&);
+// The same on the poller's thread, where nothing may be waited for (see QuickHandler). What it
+// throws, and false, mean that the action is to do it.
+using QuickAction = bool (*)(Call&, const Respond&);
 
 struct Route {
   std::string_view method;
   std::string_view pattern;
   Access access;
   Action action;
+  QuickAction quick = nullptr;
 };
 
 using PathParams = std::map<std::string_view, std::string>;

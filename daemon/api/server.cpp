@@ -17,15 +17,16 @@ namespace {
 class Door final : public Server {
  public:
   Door(const std::variant<TcpAddress, SocketPath>& where, const ServerLimits& limits, int threads,
-       HttpHandler handler, RefusalRenderer refusal)
+       HttpHandler handler, RefusalRenderer refusal, QuickHandler quick)
       : limits_(limits),
         handler_(std::move(handler)),
         refusal_(std::move(refusal)),
+        quick_(std::move(quick)),
         listening_(where),
         address_(listening_.address()),
         pool_(std::max(threads, 1), handler_, refusal_,
               [this](Connection& connection, Answerer& answerer) { answer(connection, answerer); }),
-        poller_(listening_, limits_, mailbox_, pool_, handler_, refusal_) {}
+        poller_(listening_, limits_, mailbox_, pool_, {handler_, refusal_, quick_}) {}
   Door(const Door&) = delete;
   Door& operator=(const Door&) = delete;
   ~Door() override { stop(); }
@@ -51,11 +52,8 @@ class Door final : public Server {
 
  private:
   void answer(Connection& connection, Answerer& answerer) {
-    Collector::Collected collected = connection.collector.take();
-    collected.request.remote = connection.remote;
-    collected.request.peer = connection.peer;
-    connection.after = stopping_ ? AfterAnswer::close : collected.after;
-    connection.unsent = answerer.answer(std::move(collected.request), connection.after);
+    connection.after = stopping_ ? AfterAnswer::close : connection.request->after;
+    connection.unsent = answerer.answer(connection.request->request, connection.after);
     connection.hand_over = answerer.take_hand_over();
     if (connection.hand_over) return mailbox_.put(connection);
     // Here and not by the poller: most answers leave at once, on as many threads as there are.
@@ -66,6 +64,7 @@ class Door final : public Server {
   const ServerLimits limits_;
   const HttpHandler handler_;
   const RefusalRenderer refusal_;
+  const QuickHandler quick_;
   ListeningSocket listening_;
   const std::string address_;
   std::atomic<bool> stopping_{false};
@@ -80,8 +79,9 @@ class Door final : public Server {
 
 std::unique_ptr<Server> bind_server(const std::variant<TcpAddress, SocketPath>& where,
                                     const ServerLimits& limits, int threads, HttpHandler handler,
-                                    RefusalRenderer refusal) {
-  return std::make_unique<Door>(where, limits, threads, std::move(handler), std::move(refusal));
+                                    RefusalRenderer refusal, QuickHandler quick) {
+  return std::make_unique<Door>(where, limits, threads, std::move(handler), std::move(refusal),
+                                std::move(quick));
 }
 
 }  // namespace webhookd

@@ -67,11 +67,12 @@ class Server {
 
 // Binds; callers wait until it is started, and are served until it is stopped. `handler` and
 // `refusal` are called on several threads at once, `refusal` also on the poller, so it must not
-// block. A handler that throws is answered with refusal(500, ""). Every answer gets Date,
-// X-Request-ID, webhookd-version and Content-Length from the door, and a 503 of the door's own a
-// Retry-After. Throws std::runtime_error: a sentence that names the address and what to do.
+// block. A handler that throws is answered with refusal(500, ""). `quick` (none: null) is asked
+// first. Every answer gets Date, X-Request-ID, webhookd-version and Content-Length from the door,
+// and a 503 of the door's own a Retry-After. Throws std::runtime_error: a sentence that names the
+// address and what to do.
 std::unique_ptr<Server> bind_server(const std::variant<TcpAddress, SocketPath>& where,
                                     const ServerLimits& limits, int threads, HttpHandler handler,
-                                    RefusalRenderer refusal);
+                                    RefusalRenderer refusal, QuickHandler quick = nullptr);
 
 }  // namespace webhookd

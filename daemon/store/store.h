@@ -9,6 +9,7 @@
 // Time comes in as an argument.
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -419,6 +420,12 @@ class Store {
   // All or nothing. One pending delivery, due now, for each webhook that is not disabled, matches
   // type and binding. An event id is unique within its binding.
   virtual PublishResult publish(std::span<const NewEvent> events, Timestamp now) = 0;
+  // publish() of one event, without a wait. `done` is called once, when the event is durable or it
+  // has failed, on a thread of the store's: it must be quick, must not throw and must not wait for
+  // the store.
+  using Published =
+      std::function<void(const PublishResult& result, const std::exception_ptr& failure)>;
+  virtual void publish_later(NewEvent event, Timestamp now, Published done) = 0;
   // All that carry the id, in any binding.
   virtual std::vector<Event> find_events(std::string_view event_id) = 0;
   // Of one event, oldest first, at most 10,000.

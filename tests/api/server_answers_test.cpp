@@ -1,4 +1,5 @@
 #include <catch2/catch.hpp>
+#include <future>
 #include <mutex>
 #include <stdexcept>
 
@@ -22,6 +23,65 @@ TEST_CASE("a connection serves one request after another") {
     CHECK(answer->header("connection").empty());
     CHECK(answer->header("keep-alive").empty());
   }
+}
+
+namespace {
+
+// Takes what is posted to /later, and answers it when the test says so.
+class Later {
+ public:
+  QuickHandler handler() {
+    return [this](const HttpRequest& request, const Respond& respond) {
+      if (request.path != "/later") return false;
+      taken_.set_value(respond);
+      return true;
+    };
+  }
+  Respond taken() { return taken_.get_future().get(); }
+
+ private:
+  std::promise<Respond> taken_;
+};
+
+HttpResponse late_response() {
+  HttpResponse response;
+  response.status = 202;
+  response.body = "late";
+  return response;
+}
+
+}  // namespace
+
+TEST_CASE("a request that is answered later holds no thread and no other connection up") {
+  Later later;
+  const auto server = started(
+      bind_server(TcpAddress{"127.0.0.1", 0}, {}, 1, echo, render_refusal, later.handler()));
+  RawClient waiting(server->address());
+  REQUIRE(waiting.send(post_request("/later", "x") + post_request("/next", "y")));
+  const Respond respond = later.taken();
+  RawClient other(server->address());
+  REQUIRE(other.send(post_request("/p", "z")));
+  CHECK(other.receive()->body == "POST /p z");
+  respond(late_response());
+  const auto late = waiting.receive();
+  REQUIRE(late);
+  CHECK(late->status == 202);
+  CHECK(late->body == "late");
+  CHECK_FALSE(late->header("x-request-id").empty());
+  CHECK(waiting.receive()->body == "POST /next y");
+}
+
+TEST_CASE("a server that stops waits for what is answered later") {
+  Later later;
+  const auto server = started(
+      bind_server(TcpAddress{"127.0.0.1", 0}, {}, 1, echo, render_refusal, later.handler()));
+  RawClient waiting(server->address());
+  REQUIRE(waiting.send(post_request("/later", "x")));
+  const Respond respond = later.taken();
+  server->begin_stop();
+  respond(late_response());
+  CHECK(waiting.answers_until_end() == 1);
+  server->stop();
 }
 
 TEST_CASE("requests that are sent without waiting are answered in order") {

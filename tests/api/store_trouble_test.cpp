@@ -36,6 +36,13 @@ class TroubledStore final : public Store {
   PublishResult publish(std::span<const NewEvent>, Timestamp) override {
     return fail(PublishResult{});
   }
+  void publish_later(NewEvent, Timestamp, Published done) override {
+    try {
+      done(fail(PublishResult{}), nullptr);
+    } catch (const StoreError&) {
+      done({}, std::current_exception());
+    }
+  }
   std::vector<Event> find_events(std::string_view) override { return fail(std::vector<Event>{}); }
   std::vector<Delivery> deliveries_of(const Event&) override {
     return fail(std::vector<Delivery>{});

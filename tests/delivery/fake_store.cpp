@@ -303,6 +303,7 @@ std::vector<EventType> FakeStore::event_types() { not_needed(); }
 bool FakeStore::add_event_type(const EventType&, const ChangeContext&) { not_needed(); }
 bool FakeStore::remove_event_type(std::string_view, const ChangeContext&) { not_needed(); }
 PublishResult FakeStore::publish(std::span<const NewEvent>, Timestamp) { not_needed(); }
+void FakeStore::publish_later(NewEvent, Timestamp, Published) { not_needed(); }
 std::vector<Event> FakeStore::find_events(std::string_view) { not_needed(); }
 std::vector<Delivery> FakeStore::deliveries_of(const Event&) { not_needed(); }
 DeliveryPage FakeStore::list_deliveries(const DeliveryFilter&, const PageRequest&) { not_needed(); }

@@ -75,6 +75,7 @@ class FakeStore final : public Store {
   bool add_event_type(const EventType&, const ChangeContext&) override;
   bool remove_event_type(std::string_view, const ChangeContext&) override;
   PublishResult publish(std::span<const NewEvent>, Timestamp) override;
+  void publish_later(NewEvent, Timestamp, Published) override;
   std::vector<Event> find_events(std::string_view) override;
   std::vector<Delivery> deliveries_of(const Event&) override;
   DeliveryPage list_deliveries(const DeliveryFilter&, const PageRequest&) override;

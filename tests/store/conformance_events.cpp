@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <future>
 
 #include "store/store_fixture.h"
 
@@ -28,6 +29,31 @@ TEST_CASE("a published event is kept as it was given") {
   CHECK(found[0].accepted_at == f.now);
   CHECK(found[0].body == event.body);
   CHECK(f.store().find_events("evt_b").empty());
+}
+
+TEST_CASE("events that are published without a wait end as others do") {
+  StoreFixture f;
+  const Webhook webhook = f.add("a");
+  std::promise<PublishResult> first;
+  f.store().publish_later(event_of("e1"), f.now, [&](const PublishResult& result, const auto&) {
+    first.set_value(result);
+  });
+  const PublishResult accepted = first.get_future().get();
+  CHECK(accepted.events.at(0).outcome == Outcome::accepted);
+  CHECK(accepted.events.at(0).deliveries == 1);
+  CHECK(accepted.woken == std::vector<WebhookId>{webhook.id});
+  NewEvent rival = event_of("e1");
+  rival.content_hash = std::string(32, 'r');
+  std::promise<PublishResult> second;
+  f.store().publish_later(rival, f.now, [&](const PublishResult& result, const auto& failure) {
+    CHECK(failure == nullptr);
+    second.set_value(result);
+  });
+  const PublishResult refused = second.get_future().get();
+  CHECK_FALSE(refused.stored);
+  CHECK(refused.events.at(0).outcome == Outcome::conflict);
+  f.restart();
+  CHECK(f.found(webhook.id).backlog == 1);
 }
 
 TEST_CASE("each webhook that matches gets one delivery, due now, and is woken once") {

@@ -185,6 +185,21 @@ class SqliteStore final : public Store {
     return writer_.write(bytes, [&](Transaction& t) { return webhookd::publish(t, events, now); });
   }
 
+  void publish_later(NewEvent event, Timestamp now, Published done) override {
+    struct Job {
+      NewEvent event;
+      PublishResult result;
+      Published done;
+    };
+    const auto job = std::make_shared<Job>(Job{std::move(event), {}, std::move(done)});
+    writer_.submit(
+        job->event.body.size(),
+        [job, now](Transaction& t) {
+          job->result = webhookd::publish(t, {&job->event, 1}, now);
+        },
+        [job](const std::exception_ptr& failure) { job->done(job->result, failure); });
+  }
+
   std::vector<Event> find_events(std::string_view event_id) override {
     return readers_.read(ReadKind::point,
                          [&](Connection& db) { return webhookd::find_events(db, event_id); });

@@ -1,6 +1,7 @@
 #include "store/sqlite/writer.h"
 
 #include <cassert>
+#include <future>
 
 #include "store/sqlite/disk_space.h"
 
@@ -63,17 +64,27 @@ Writer::~Writer() {
   if (broken_) db_->keep_wal_on_close();
 }
 
-void Writer::submit(std::size_t bytes, std::function<void(Transaction&)> work) {
-  const auto request = std::make_shared<Request>();
+void Writer::submit(std::size_t bytes, Work work, Done done) {
+  auto request = std::make_unique<Request>();
   request->work = std::move(work);
+  request->done = std::move(done);
   request->bytes = bytes;
-  std::future<std::exception_ptr> done = request->done.get_future();
+  bool wake = false;
   {
     const std::lock_guard lock(mutex_);
     assert(!stopping_);
-    waiting_.push_back(request);
+    waiting_.push_back(std::move(request));
+    wake = std::exchange(is_asleep_, false);
   }
-  work_came_.notify_one();
+  if (wake) work_came_.notify_one();
+}
+
+void Writer::wait_for(std::size_t bytes, Work work) {
+  // Shared: the caller may return before set_value() does.
+  const auto promise = std::make_shared<std::promise<std::exception_ptr>>();
+  std::future<std::exception_ptr> done = promise->get_future();
+  submit(bytes, std::move(work),
+         [promise](std::exception_ptr failure) { promise->set_value(std::move(failure)); });
   if (std::exception_ptr failure = done.get()) std::rethrow_exception(std::move(failure));
 }
 
@@ -89,7 +100,10 @@ void Writer::loop() {
 bool Writer::take(Group& group) {
   group.clear();
   std::unique_lock lock(mutex_);
-  work_came_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+  work_came_.wait(lock, [this] {
+    is_asleep_ = !stopping_ && waiting_.empty();
+    return !is_asleep_;
+  });
   std::size_t bytes = 0;
   while (!waiting_.empty() && group.size() < kMostRequests && bytes < kMostBytes) {
     bytes += waiting_.front()->bytes;
@@ -99,7 +113,7 @@ bool Writer::take(Group& group) {
   return !group.empty();
 }
 
-void Writer::make(const Group& group) {
+void Writer::make(Requests group) {
   std::exception_ptr failure;
   if (try_group(group, failure) == Fate::kept) return;
   if (store_error_kind(failure) == StoreError::Kind::full && make_room() &&
@@ -120,13 +134,13 @@ void Writer::make(const Group& group) {
       continue;
     }
     std::exception_ptr own_failure;
-    if (try_group({request}, own_failure) == Fate::lost && !request->error) {
+    if (try_group({&request, 1}, own_failure) == Fate::lost && !request->error) {
       request->error = own_failure;
     }
   }
 }
 
-Writer::Fate Writer::try_group(const Group& group, std::exception_ptr& failure) {
+Writer::Fate Writer::try_group(Requests group, std::exception_ptr& failure) {
   group_tally_.clear();
   try {
     if (broken_) throw StoreError(StoreError::Kind::broken, *broken_);
@@ -191,11 +205,12 @@ void Writer::note(const std::exception_ptr& error) {
   if (!broken_ && store_error_kind(error) == StoreError::Kind::broken) broken_ = text_of(error);
 }
 
-void Writer::settle(const Group& group) {
+void Writer::settle(Requests group) {
   for (const auto& request : group) {
-    // The work holds references into its caller, who may return now.
+    // The work holds references into its caller, who may return now. The failure is moved: whoever
+    // gets it frees it.
     request->work = nullptr;
-    request->done.set_value(std::exchange(request->error, nullptr));
+    request->done(std::exchange(request->error, nullptr));
   }
 }
 

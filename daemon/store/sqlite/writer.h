@@ -5,10 +5,10 @@
 #include <deque>
 #include <exception>
 #include <functional>
-#include <future>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -48,36 +48,45 @@ class Writer {
     return std::chrono::steady_clock::now() < lists_held_until_.load();
   }
 
+  using Work = std::function<void(Transaction&)>;
+  // Called once, on the writer's thread: quick, and never throws. With what the work threw, or
+  // null.
+  using Done = std::function<void(std::exception_ptr)>;
+
+  // Runs `work` and calls `done` once it is durable or has failed; waits for nothing. As write().
+  void submit(std::size_t bytes, Work work, Done done);
+
   // Runs `work(Transaction&)` and returns what it returned once that is durable; throws what it
   // threw. `work` may run more than once: the whole group is undone when the disk is full.
   // `bytes`: about how much it writes.
-  template <typename Work>
-  auto write(std::size_t bytes, Work work) -> std::invoke_result_t<Work&, Transaction&> {
-    using Result = std::invoke_result_t<Work&, Transaction&>;
+  template <typename Change>
+  auto write(std::size_t bytes, Change work) -> std::invoke_result_t<Change&, Transaction&> {
+    using Result = std::invoke_result_t<Change&, Transaction&>;
     if constexpr (std::is_void_v<Result>) {
-      submit(bytes, work);
+      wait_for(bytes, work);
     } else {
       std::optional<Result> result;
-      submit(bytes, [&](Transaction& transaction) { result.emplace(work(transaction)); });
+      wait_for(bytes, [&](Transaction& transaction) { result.emplace(work(transaction)); });
       return std::move(*result);
     }
   }
 
  private:
   struct Request {
-    std::function<void(Transaction&)> work;
+    Work work;
+    Done done;
     std::size_t bytes = 0;
-    std::promise<std::exception_ptr> done;  // a value, so that the caller alone frees it
     std::exception_ptr error;
   };
-  using Group = std::vector<std::shared_ptr<Request>>;
+  using Group = std::vector<std::unique_ptr<Request>>;
   enum class Fate { kept, lost };
 
-  void submit(std::size_t bytes, std::function<void(Transaction&)> work);
+  void wait_for(std::size_t bytes, Work work);
   void loop();
   bool take(Group& group);
-  void make(const Group& group);
-  Fate try_group(const Group& group, std::exception_ptr& failure);
+  using Requests = std::span<const std::unique_ptr<Request>>;
+  void make(Requests group);
+  Fate try_group(Requests group, std::exception_ptr& failure);
   void make_request(Request& request);
   Fate undo_request();
   void undo_group();
@@ -87,7 +96,7 @@ class Writer {
   bool make_room();
   enum class Checkpoint { done, hindered, failed };
   Checkpoint checkpoint(int mode);
-  static void settle(const Group& group);
+  static void settle(Requests group);
 
   // The thread's own.
   std::unique_ptr<Connection> db_;
@@ -105,7 +114,8 @@ class Writer {
   // Guarded by mutex_.
   std::mutex mutex_;
   std::condition_variable work_came_;
-  std::deque<std::shared_ptr<Request>> waiting_;
+  std::deque<std::unique_ptr<Request>> waiting_;
+  bool is_asleep_ = false;
   bool stopping_ = false;
 
   std::thread thread_;
