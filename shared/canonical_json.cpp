@@ -328,6 +328,8 @@ std::variant<CanonicalObject, CanonicalMember, JsonFault> canonicalize_object(
   return writer.take_value();
 }
 
+void append_canonical_string(std::string& out, std::string_view text) { append_string(out, text); }
+
 std::string canonical_string(std::string_view text) {
   std::string out;
   out.reserve(text.size() + 2);

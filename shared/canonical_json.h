@@ -42,6 +42,8 @@ std::variant<CanonicalObject, CanonicalMember, JsonFault> canonicalize_object(
 // `text` (valid UTF-8) as a JSON string with every non-ASCII character and DEL escaped, in quotes.
 std::string canonical_string(std::string_view text);
 
+void append_canonical_string(std::string& out, std::string_view text);
+
 // One object from members, keys sorted.
 std::string canonical_text(const CanonicalObject& members);
 

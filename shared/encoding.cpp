@@ -6,6 +6,7 @@
 #include <openssl/params.h>
 
 #include <array>
+#include <cstring>
 #include <memory>
 #include <stdexcept>
 
@@ -100,6 +101,17 @@ std::size_t utf8_sequence(std::string_view bytes, std::size_t at) {
     if ((byte_at(bytes, at + i) & 0xC0U) != 0x80) return 0;
   }
   return length;
+}
+
+// Past the ASCII at `at`, in steps of eight bytes: most text is nothing else.
+std::size_t skip_ascii(std::string_view bytes, std::size_t at) {
+  constexpr std::uint64_t kHighBits = 0x8080'8080'8080'8080;
+  std::uint64_t word = 0;
+  for (; bytes.size() - at >= sizeof word; at += sizeof word) {
+    std::memcpy(&word, bytes.data() + at, sizeof word);
+    if ((word & kHighBits) != 0) break;
+  }
+  return at;
 }
 
 // The code point of a valid sequence.
@@ -216,7 +228,7 @@ bool constant_time_equal(std::string_view left, std::string_view right) {
 }
 
 bool is_utf8(std::string_view bytes) {
-  for (std::size_t at = 0; at < bytes.size();) {
+  for (std::size_t at = skip_ascii(bytes, 0); at < bytes.size(); at = skip_ascii(bytes, at)) {
     const std::size_t length = utf8_sequence(bytes, at);
     if (length == 0) return false;
     at += length;

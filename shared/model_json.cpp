@@ -335,13 +335,24 @@ Json page_json(std::vector<Json> items, const PageInfo& info) {
   return out;
 }
 
+namespace {
+
+void append_valid(std::string& out, std::string_view text) {
+  if (is_utf8(text)) return append_canonical_string(out, text);
+  append_canonical_string(out, replace_invalid_utf8(text));
+}
+
+}  // namespace
+
 // Twice for every attempt, so without a tree of values in between.
 std::string headers_to_text(const Headers& headers) {
   std::string text = "[";
   for (const auto& [name, value] : headers) {
-    if (text.size() > 1) text += ',';
-    text += '[' + canonical_string(replace_invalid_utf8(name));
-    text += ',' + canonical_string(replace_invalid_utf8(value)) + ']';
+    text += text.size() > 1 ? ",[" : "[";
+    append_valid(text, name);
+    text += ',';
+    append_valid(text, value);
+    text += ']';
   }
   return text + ']';
 }
