@@ -17,6 +17,7 @@ namespace webhookd {
 namespace {
 
 constexpr int kTestsAtOnce = 8;
+constexpr std::chrono::milliseconds kLookForBreakEvery{50};  // while draining
 constexpr int kSpareConnections = 512;
 constexpr int kFewestConnections = 16;
 
@@ -87,6 +88,7 @@ class LoopDispatcher final : public Dispatcher {
   const AddressGuard guard_;
   const std::function<void(const std::string&)> on_broken_store_;
   std::once_flag broken_reported_;
+  std::atomic<bool> is_broken_{false};
   std::atomic<int> tests_{0};
   std::vector<Loop> loops_;
 };
@@ -143,6 +145,7 @@ std::vector<Endpoint> LoopDispatcher::endpoints_of(std::size_t loop) {
 
 void LoopDispatcher::report_broken(const std::string& reason) {
   std::call_once(broken_reported_, [&] { on_broken_store_(reason); });
+  is_broken_ = true;
 }
 
 void LoopDispatcher::notify(std::span<const WebhookId> webhooks) {
@@ -254,7 +257,14 @@ std::vector<LoopStatus> LoopDispatcher::loops() const {
 void LoopDispatcher::drain(std::chrono::milliseconds timeout) {
   const Monotonic deadline = std::chrono::steady_clock::now() + timeout;
   for (Loop& loop : loops_) loop.thread->stop_starting();
-  for (Loop& loop : loops_) loop.thread->wait_until_idle(deadline);
+  // Once the store is broken nothing can be recorded any more, so no loop becomes idle.
+  for (Loop& loop : loops_) {
+    Monotonic now = std::chrono::steady_clock::now();
+    while (!is_broken_ && now < deadline &&
+           !loop.thread->wait_until_idle(std::min(deadline, now + kLookForBreakEvery))) {
+      now = std::chrono::steady_clock::now();
+    }
+  }
   for (Loop& loop : loops_) loop.thread->stop();
 }
 

@@ -73,7 +73,8 @@ class Dispatcher {
   virtual std::vector<LoopStatus> loops() const = 0;
 
   // No new attempts; waits up to `timeout` for those under way and for their results to be
-  // recorded, then stops every thread. What is left is as after a crash. Call once.
+  // recorded, but not once the store is broken; then stops every thread. What is left is as after
+  // a crash. Call once.
   virtual void drain(std::chrono::milliseconds timeout) = 0;
 };
 

@@ -101,9 +101,9 @@ void LoopThread::stop_starting() {
   sender_->wake();
 }
 
-void LoopThread::wait_until_idle(Monotonic deadline) {
+bool LoopThread::wait_until_idle(Monotonic deadline) {
   std::unique_lock lock(mutex_);
-  became_idle_.wait_until(lock, deadline, [this] { return idle_ || closed_; });
+  return became_idle_.wait_until(lock, deadline, [this] { return idle_ || closed_; });
 }
 
 void LoopThread::stop() {

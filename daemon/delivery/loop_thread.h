@@ -50,8 +50,9 @@ class LoopThread {
   LoopStatus status() const;
 
   void stop_starting();
-  // Until nothing is under way and all is recorded. Call stop_starting() before.
-  void wait_until_idle(Monotonic deadline);
+  // Until nothing is under way and all is recorded; false: not by then. Call stop_starting()
+  // before.
+  bool wait_until_idle(Monotonic deadline);
   // Ends both threads. Idempotent.
   void stop();
 

@@ -13,6 +13,10 @@ using std::chrono::milliseconds;
 constexpr milliseconds kFirstRetry{100};
 constexpr milliseconds kLongestRetry{2000};
 
+// Results at once while space is scarce.
+constexpr std::size_t kFewest = 1;
+constexpr std::size_t kMany = 4096;
+
 }  // namespace
 
 Recorder::Recorder(Store& store, const Clock& clock, std::function<void(TurnAnswer)> on_answer,
@@ -63,16 +67,12 @@ std::optional<Recorder::Batch> Recorder::next_batch() {
 }
 
 Recorder::Progress Recorder::bring(Batch& batch) {
-  for (milliseconds delay = kFirstRetry;; delay = std::min(delay * 2, kLongestRetry)) {
+  milliseconds delay = kFirstRetry;
+  while (batch.turns > 0) {
     try {
-      TurnAnswer answer;
-      answer.given = store_.queue_turn(batch.turn, clock_.now());
-      answer.asked = std::move(batch.turn.claims);
-      answer.shifts = std::move(batch.turn.shifts);
-      answer.results = static_cast<int>(batch.turn.results.size());
-      answer.turns = batch.turns;
-      on_answer_(std::move(answer));
-      return Progress::goes_on;
+      bring_piece(batch);
+      delay = kFirstRetry;
+      continue;
     } catch (const StoreError& error) {
       if (error.kind() == StoreError::Kind::broken) {
         log::error("msg=\"the store is broken\" reason=\"{}\"", error.what());
@@ -81,9 +81,37 @@ Recorder::Progress Recorder::bring(Batch& batch) {
       }
       log::warn("msg=\"the store cannot take results\" reason=\"{}\" again_ms={}", error.what(),
                 delay.count());
+      if (error.kind() == StoreError::Kind::full) {
+        most_results_ = std::max(std::min(most_results_, batch.turn.results.size()) / 2, kFewest);
+      }
     }
     if (pause(delay, batch) == Progress::ended) return Progress::ended;
+    delay = std::min(delay * 2, kLongestRetry);
   }
+  return Progress::goes_on;
+}
+
+void Recorder::bring_piece(Batch& batch) {
+  std::vector<AttemptResult>& results = batch.turn.results;
+  const auto count = std::min(most_results_, results.size());
+  TurnAnswer answer;
+  answer.results = static_cast<int>(count);
+  if (count == results.size()) {
+    answer.given = store_.queue_turn(batch.turn, clock_.now());
+    answer.asked = std::move(batch.turn.claims);
+    answer.shifts = std::move(batch.turn.shifts);
+    answer.turns = batch.turns;
+    batch = {};
+  } else {
+    QueueTurn piece;
+    piece.results.assign(results.begin(), results.begin() + static_cast<std::ptrdiff_t>(count));
+    store_.queue_turn(piece, clock_.now());
+    results.erase(results.begin(), results.begin() + static_cast<std::ptrdiff_t>(count));
+  }
+  if (most_results_ != kNoBound) {
+    most_results_ = most_results_ >= kMany ? kNoBound : most_results_ * 2;
+  }
+  on_answer_(std::move(answer));
 }
 
 // What was submitted meanwhile goes along with the next try.

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -15,7 +17,8 @@ namespace webhookd {
 
 // A thread that takes a loop's turns to the store: whatever has been submitted since the last one
 // becomes one transaction. A store that is full or unavailable is tried again until it takes the
-// turn; a broken one is reported, and nothing is tried any more.
+// turn, a full one with ever fewer results at once: what little space there is serves some of them.
+// A broken one is reported, and nothing is tried any more.
 class Recorder final : public TurnSink {
  public:
   // `on_answer` and `on_broken` are called on its thread. The references must outlive it.
@@ -39,12 +42,17 @@ class Recorder final : public TurnSink {
   // False: the store is broken, or stop() was called.
   enum class Progress { goes_on, ended };
   Progress bring(Batch& batch);
+  // Brings it or its first results; what is left stays in the batch.
+  void bring_piece(Batch& batch);
   Progress pause(std::chrono::milliseconds delay, Batch& batch);
 
   Store& store_;
   const Clock& clock_;
   const std::function<void(TurnAnswer)> on_answer_;
   const std::function<void(const std::string&)> on_broken_;
+
+  std::size_t most_results_ = kNoBound;  // in one turn; the thread's own
+  static constexpr std::size_t kNoBound = SIZE_MAX;
 
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -129,6 +129,11 @@ void FakeStore::fail_with(std::optional<StoreError::Kind> kind) {
   failure_ = kind;
 }
 
+void FakeStore::take_at_most(std::size_t results) {
+  const std::lock_guard lock(mutex_);
+  most_results_ = results;
+}
+
 std::optional<ClaimedDelivery> FakeStore::begin_test(const WebhookId& webhook,
                                                      const NewEvent& event,
                                                      const ChangeContext& context) {
@@ -172,6 +177,9 @@ QueueTurnResult FakeStore::queue_turn(const QueueTurn& turn, Timestamp now) {
   const std::lock_guard lock(mutex_);
   ++turns_;
   if (failure_) throw StoreError(*failure_, "as the test wants");
+  if (most_results_ && turn.results.size() > *most_results_) {
+    throw StoreError(StoreError::Kind::full, "as the test wants");
+  }
   for (const AttemptResult& result : turn.results) {
     const auto found = rows_.find(result.delivery.value);
     if (found == rows_.end()) continue;

@@ -48,7 +48,9 @@ class FakeStore final : public Store {
   void tell_of_disablings(const WebhookId& webhook);
   // Every turn throws this until it is called with nothing.
   void fail_with(std::optional<StoreError::Kind> kind);
-  // The same for reading an endpoint.
+  // A turn with more results than this finds the store full.
+  void take_at_most(std::size_t results);
+  // The same as fail_with() for reading an endpoint.
   void fail_reads_with(std::optional<StoreError::Kind> kind);
 
   // ---- the queue
@@ -114,6 +116,7 @@ class FakeStore final : public Store {
   std::vector<Recovery> recoveries_;
   std::optional<WebhookId> tell_;
   std::optional<StoreError::Kind> failure_;
+  std::optional<std::size_t> most_results_;
   std::optional<StoreError::Kind> read_failure_;
   int turns_ = 0;
   std::vector<ClockShift> shifts_;

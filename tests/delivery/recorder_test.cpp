@@ -76,6 +76,28 @@ TEST_CASE("a store that is full is asked again until it takes the turn") {
   CHECK(answer.given.claims.size() == 2);
 }
 
+TEST_CASE("results come into a store that is nearly full in pieces that fit, each once") {
+  FakeStore store;
+  store.take_at_most(2);
+  const SystemClock clock;
+  std::atomic<int> results{0};
+  std::atomic<int> turns{0};
+  Recorder recorder(
+      store, clock,
+      [&](const TurnAnswer& answer) {
+        results += answer.results;
+        turns += answer.turns;
+      },
+      [](const std::string&) {});
+  QueueTurn turn = claim_turn({"whk_a"});
+  turn.results.resize(9);
+  recorder.submit(std::move(turn));
+  REQUIRE(comes_true([&] { return turns > 0; }));
+  CHECK(turns == 1);
+  CHECK(results == 9);
+  CHECK(store.claims().size() == 1);
+}
+
 TEST_CASE("a broken store is reported once and not asked again") {
   FakeStore store;
   store.fail_with(StoreError::Kind::broken);
