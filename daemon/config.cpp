@@ -72,6 +72,23 @@ Keys add_options(CLI::App& app, RawSettings& raw) {
       ->type_name("FILE");
   setting("max_event_bytes", raw.max_event_bytes, "Largest event that may be published")
       ->type_name("BYTES");
+  setting("min_free_space", raw.min_free_space,
+          "Publishing is refused while less is free (default: a twentieth of the file system, "
+          "256MiB at most)")
+      ->type_name("SIZE");
+  setting("retention_succeeded", raw.retention_succeeded,
+          "How long succeeded and cancelled deliveries are kept")
+      ->type_name("DURATION");
+  setting("retention_failed", raw.retention_failed, "How long failed deliveries are kept")
+      ->type_name("DURATION");
+  setting("retention_events", raw.retention_events,
+          "How long events are kept when no delivery needs them")
+      ->type_name("DURATION");
+  setting("retention_paused", raw.retention_paused,
+          "How long deliveries wait for a paused webhook before they are cancelled")
+      ->type_name("DURATION");
+  setting("retention_audit", raw.retention_audit, "How long the audit log goes back")
+      ->type_name("DURATION");
   setting("loops", raw.loops, "Delivery loops (0: one per core)")->type_name("N");
   return keys;
 }

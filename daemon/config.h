@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "observe/log.h"
+#include "store/retention.h"
 
 namespace webhookd {
 
@@ -34,6 +35,8 @@ struct Config {
   std::string header_prefix;
   std::string ca_file;
   std::size_t max_event_bytes = 0;
+  std::optional<std::int64_t> min_free_space;  // bytes; absent: by the file system's size
+  Retention retention;
   int loops = 0;
 };
 

@@ -4,6 +4,11 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
+#include <functional>
+#include <map>
+
 #include "delivery/dispatcher.h"
 #include "shared/paths.h"
 #include "shared/time.h"
@@ -135,11 +140,51 @@ void judge_delivery(const RawSettings& raw, Config& config) {
   }
 }
 
+// "256MiB", "1G", "1048576": units are powers of 1024.
+std::int64_t size_of(const std::string& flag, const std::string& text) {
+  static const std::map<std::string, int, std::less<>> shifts{
+      {"", 0}, {"k", 10}, {"m", 20}, {"g", 30}, {"t", 40}};
+  const std::size_t end = std::min(text.find_first_not_of("0123456789"), text.size());
+  std::string unit;
+  for (const char c : text.substr(end)) {
+    unit += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  if (unit.ends_with("ib")) {
+    unit.resize(unit.size() - 2);
+  } else if (unit.ends_with("b")) {
+    unit.pop_back();
+  }
+  const auto shift = shifts.find(unit);
+  // 6 digits: no overflow with the largest unit; 18: none without one.
+  if (end == 0 || shift == shifts.end() || end > (shift->second == 0 ? 18U : 6U)) {
+    throw ConfigError(fmt::format("{}: '{}' is no size; write 256MiB, 1GiB or 0", flag, text));
+  }
+  return std::int64_t{std::stoll(text.substr(0, end))} << shift->second;
+}
+
+std::chrono::milliseconds retention_of(const std::string& flag, const std::string& text) {
+  const auto period = duration_of(flag, text);
+  if (period < std::chrono::seconds{1}) throw ConfigError(flag + ": use 1s or more");
+  return period;
+}
+
+void judge_retention(const RawSettings& raw, Config& config) {
+  Retention& kept = config.retention;
+  kept.succeeded = retention_of("--retention-succeeded", raw.retention_succeeded);
+  kept.failed = retention_of("--retention-failed", raw.retention_failed);
+  kept.events = retention_of("--retention-events", raw.retention_events);
+  kept.paused = retention_of("--retention-paused", raw.retention_paused);
+  kept.audit = retention_of("--retention-audit", raw.retention_audit);
+}
+
 void judge_sizes(const RawSettings& raw, Config& config) {
   if (raw.max_event_bytes < 1024 || raw.max_event_bytes > std::size_t{64} * 1024 * 1024) {
     throw ConfigError("--max-event-bytes: use 1024 (1 KiB) to 67108864 (64 MiB)");
   }
   config.max_event_bytes = raw.max_event_bytes;
+  if (!raw.min_free_space.empty()) {
+    config.min_free_space = size_of("--min-free-space", raw.min_free_space);
+  }
   if (raw.loops < 0 || raw.loops > 64) throw ConfigError("--loops: use 0 to 64");
   config.loops = raw.loops;
 }
@@ -153,6 +198,7 @@ Config judge(const RawSettings& raw) {
   judge_tokens(raw, config);
   judge_delivery(raw, config);
   judge_sizes(raw, config);
+  judge_retention(raw, config);
   config.log_level = level_of(raw);
   config.log_style = style_of(raw);
   return config;

@@ -32,6 +32,12 @@ struct RawSettings {
   std::string header_prefix = "X-ScaiKey";
   std::string ca_file;
   std::size_t max_event_bytes = std::size_t{1024} * 1024;
+  std::string min_free_space;
+  std::string retention_succeeded = "30d";
+  std::string retention_failed = "90d";
+  std::string retention_events = "30d";
+  std::string retention_paused = "30d";
+  std::string retention_audit = "365d";
   int loops = 0;
   bool check_config = false;
 };

@@ -27,6 +27,7 @@ namespace {
 
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
+constexpr std::chrono::milliseconds kTick{1000};
 constexpr std::chrono::seconds kLongestAnswer{5};  // after the last attempt has ended
 
 // Blocked before any thread starts, so that only main's sigtimedwait sees them.
@@ -102,7 +103,7 @@ void check(const Config& config) {
   }
 }
 
-// Set from a delivery thread when the store cannot be written any more.
+// Set from any thread when the store cannot be read or written any more.
 std::atomic<bool> store_is_broken{false};
 
 // What the store cannot do now is tried again with the next tick.
@@ -116,27 +117,46 @@ void try_store(std::string_view what, Work work) {
   }
 }
 
-void keep_house(Store& store, Dispatcher& dispatcher, const Clock& clock) {
-  constexpr int kPiecesPerTick = 20;
-  MoreWork more = MoreWork::yes;
-  for (int piece = 0; piece < kPiecesPerTick && more == MoreWork::yes; ++piece) {
-    more = MoreWork::no;
-    std::vector<WebhookId> changed;
-    try_store("housekeeping", [&] { more = store.do_housekeeping(clock.now(), changed); });
-    for (const WebhookId& id : changed) {
-      try_store("taking over a webhook", [&] { dispatcher.refresh(id); });
-    }
+// One piece. How long to wait before the next: two thirds of the store's time stay for others.
+std::chrono::milliseconds keep_house(Store& store, Dispatcher& dispatcher, const Clock& clock) {
+  const Monotonic began = clock.monotonic();
+  MoreWork more = MoreWork::no;
+  std::vector<WebhookId> changed;
+  try_store("housekeeping", [&] { more = store.do_housekeeping(clock.now(), changed); });
+  for (const WebhookId& id : changed) {
+    try_store("taking over a webhook", [&] { dispatcher.refresh(id); });
   }
   try_store("taking over a webhook", [&] { dispatcher.catch_up(); });
+  if (more == MoreWork::no) return kTick;
+  const auto took = std::chrono::ceil<std::chrono::milliseconds>(clock.monotonic() - began);
+  return std::min(2 * took, kTick);
+}
+
+// Tells of it when publishing begins to be refused, and when it ends.
+void tell_of_space(Store& store, bool& had_room) {
+  const bool has_room = store.has_room();
+  if (has_room != std::exchange(had_room, has_room)) {
+    has_room ? log::info("msg=\"enough disk space is free again: publishing goes on\"")
+             : log::warn(
+                   "msg=\"less disk space is free than min_free_space keeps: publishing is "
+                   "refused, deliveries go on\"");
+  }
+}
+
+timespec timespec_of(std::chrono::milliseconds duration) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(duration);
+  return {seconds.count(), std::chrono::nanoseconds(duration - seconds).count()};
 }
 
 // Until a signal says to end, or the store is broken.
 int serve(const sigset_t& signals, Store& store, Dispatcher& dispatcher, const Clock& clock) {
+  std::chrono::milliseconds pause = kTick;
+  bool had_room = true;
   while (true) {
-    const timespec tick{1, 0};
+    const timespec tick = timespec_of(pause);
     const int signal = ::sigtimedwait(&signals, nullptr, &tick);
     if (store_is_broken) {
-      log::error("msg=\"the store cannot be written: ending, nothing is acknowledged any more\"");
+      log::error("msg=\"the store is broken: ending, nothing is acknowledged any more\"");
       return kFailed;
     }
     if (signal == SIGTERM || signal == SIGINT) {
@@ -146,21 +166,33 @@ int serve(const sigset_t& signals, Store& store, Dispatcher& dispatcher, const C
     if (signal == SIGHUP) {
       log::warn("msg=\"SIGHUP: nothing is read again; restart to change the configuration\"");
     }
-    keep_house(store, dispatcher, clock);
+    tell_of_space(store, had_room);
+    pause = keep_house(store, dispatcher, clock);
   }
+}
+
+// May come several times, of a write, a read and a delivery loop.
+void note_broken_store(const std::string& what) {
+  if (store_is_broken.exchange(true)) return;
+  log::error("msg=\"store failed\" error=\"{}\"", what);
+}
+
+SqliteOptions store_options(const Config& config) {
+  SqliteOptions options;
+  options.state_dir = config.state_dir;
+  options.default_schedule = config.retry_schedule;
+  options.retention = config.retention;
+  options.min_free_bytes = config.min_free_space;
+  options.on_broken = note_broken_store;
+  return options;
 }
 
 int run(const Config& config, const sigset_t& signals) {
   SystemClock clock;
   SystemRandom random;
-  const SqliteOptions store_options{.state_dir = config.state_dir,
-                                    .default_schedule = config.retry_schedule};
-  const auto store = open_sqlite_store(store_options, random, clock.now());
-  const auto dispatcher = start_dispatcher(dispatcher_options(config), *store, clock, random,
-                                           [](const std::string& what) {
-                                             log::error("msg=\"store failed\" error=\"{}\"", what);
-                                             store_is_broken = true;
-                                           });
+  const auto store = open_sqlite_store(store_options(config), random, clock.now());
+  const auto dispatcher =
+      start_dispatcher(dispatcher_options(config), *store, clock, random, note_broken_store);
   const auto api = start_api(api_options(config), *store, *dispatcher, clock, random);
   for (const std::string& address : api->addresses()) {
     fmt::print(stderr, "listening on {}\n", address);

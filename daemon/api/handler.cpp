@@ -30,6 +30,9 @@ ApiError store_trouble(const StoreError& error) {
     switch (error.kind()) {
       case StoreError::Kind::full:
         return "The store has no space left for writes; try again later";
+      case StoreError::Kind::low_space:
+        return "Less disk space is free than min_free_space keeps back for results: no events or "
+               "webhooks are taken until some is freed";
       case StoreError::Kind::unavailable:
         return "The store is not available; try again later";
       case StoreError::Kind::broken:
@@ -102,6 +105,8 @@ HttpResponse failure_response(const HttpRequest& request, const std::exception_p
   } catch (const ValidationError& error) {
     return error_response(error);
   } catch (const StoreError& error) {
+    // Expected, and told once when it begins.
+    if (error.kind() == StoreError::Kind::low_space) return error_response(store_trouble(error));
     log::error("{} {} (request {}): store: {}", request.method, request.path, request.request_id,
                error.what());
     return error_response(store_trouble(error));

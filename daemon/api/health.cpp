@@ -25,6 +25,9 @@ void check_ready(Call& call) {
   } catch (const StoreError&) {
     not_ready("The store cannot take writes");
   }
+  if (!call.services.store.has_room()) {
+    not_ready("Publishing is refused: less disk space is free than min_free_space keeps back");
+  }
 }
 
 HttpResponse ready(Call& call) {

@@ -27,6 +27,7 @@ class StoreError : public std::runtime_error {
  public:
   enum class Kind {
     full,         // no space left: reads go on, writes may work again later
+    low_space,    // there is some, kept back for results: nothing new is taken
     unavailable,  // busy or unreachable: worth another try
     broken,       // a failed write or fsync, corruption: the daemon must end
   };
@@ -370,7 +371,9 @@ struct StoreStatus {
   std::string kind;  // "sqlite"
   std::string schema_version;
   std::int64_t size_bytes = 0;
-  std::int64_t free_bytes = 0;  // on the file system it lives on
+  std::int64_t free_bytes = 0;      // on the file system it lives on
+  std::int64_t min_free_bytes = 0;  // what is kept back of them for results
+  bool has_room = true;             // as Store::has_room()
   std::int64_t webhooks = 0;
   std::int64_t backlog = 0;  // pending and in flight
   std::optional<Timestamp> oldest_pending_at;
@@ -422,7 +425,7 @@ class Store {
   virtual PublishResult publish(std::span<const NewEvent> events, Timestamp now) = 0;
   // publish() of one event, without a wait. `done` is called once, when the event is durable or it
   // has failed, on a thread of the store's: it must be quick, must not throw and must not wait for
-  // the store.
+  // the store. Throws StoreError low_space like publish().
   using Published =
       std::function<void(const PublishResult& result, const std::exception_ptr& failure)>;
   virtual void publish_later(NewEvent event, Timestamp now, Published done) = 0;
@@ -485,12 +488,17 @@ class Store {
   virtual StoreStatus status() = 0;
   // Throws StoreError unless a write goes through right now.
   virtual void check_writable(Timestamp now) = 0;
+  // False while less is free than is kept back for results and upkeep: then publish() and
+  // create_webhook() throw StoreError low_space, and everything else goes on. Never blocks.
+  virtual bool has_room() = 0;
 
   // -- upkeep
 
   // A bounded piece of it: what a full disk kept from recovery, leases that ended, what a
-  // disabling or another tenant or partner left waiting, history of deleted webhooks, old rollups.
-  // Says whether to come again at once. Webhooks that it deleted, or whose queue it changed so that
+  // disabling or another tenant or partner left waiting, history of deleted webhooks, old rollups,
+  // what is older than it is to be kept (`Retention`; within an hour), space that can be given
+  // back. Call it every second; it says whether to come again at once, after a pause that leaves
+  // the store to others. Webhooks that it deleted, or whose queue it changed so that
   // their endpoint is to be read again, are added to `changed`, also several times; when it throws
   // there are none.
   virtual MoreWork do_housekeeping(Timestamp now, std::vector<WebhookId>& changed) = 0;

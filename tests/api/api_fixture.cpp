@@ -41,7 +41,11 @@ ApiFixture::ApiFixture(ApiOptions options) {
   options.token_key = folder / "token.key";
   std::ofstream(options.token_key) << hex_encode(kOwnSecret) << '\n';
   std::filesystem::permissions(options.token_key, std::filesystem::perms::owner_read);
-  store = open_sqlite_store({folder / "state", {std::chrono::seconds{5}}, 2}, random, clock.now());
+  SqliteOptions store_options;
+  store_options.state_dir = folder / "state";
+  store_options.default_schedule = {std::chrono::seconds{5}};
+  store_options.readers = 2;
+  store = open_sqlite_store(store_options, random, clock.now());
   handler = std::make_unique<Handler>(options, *store, dispatcher, clock, random);
 }
 

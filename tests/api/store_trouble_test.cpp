@@ -11,6 +11,7 @@ namespace {
 class TroubledStore final : public Store {
  public:
   std::optional<StoreError::Kind> trouble = StoreError::Kind::unavailable;
+  bool room = true;
 
   std::variant<Webhook, WebhookFault> create_webhook(const NewWebhook&,
                                                      const ChangeContext&) override {
@@ -85,6 +86,7 @@ class TroubledStore final : public Store {
   }
   StoreStatus status() override { return fail(StoreStatus{}); }
   void check_writable(Timestamp) override { fail(true); }
+  bool has_room() override { return room; }
   MoreWork do_housekeeping(Timestamp, std::vector<WebhookId>&) override {
     return fail(MoreWork::no);
   }
@@ -125,8 +127,8 @@ TEST_CASE("while the store is in trouble every route that needs it answers 503 a
   const Asking local_root{"root", root()};
   const Thing thing{"any", {}, "whk_0123456789abcdef", "1", "evt_1"};
   TroubledStore& store = put_in_trouble(api);
-  for (const auto kind :
-       {StoreError::Kind::full, StoreError::Kind::unavailable, StoreError::Kind::broken}) {
+  for (const auto kind : {StoreError::Kind::full, StoreError::Kind::low_space,
+                          StoreError::Kind::unavailable, StoreError::Kind::broken}) {
     store.trouble = kind;
     for (const RouteRow& row : rows()) {
       INFO(row.method << " " << row.pattern);
@@ -159,6 +161,21 @@ TEST_CASE("a daemon whose store takes no writes is alive but not ready, until it
   store.trouble.reset();
   // Looked up at most once a second, whoever asks.
   CHECK(api.send("GET", "/readyz").status == 503);
+  api.clock.advance(std::chrono::seconds{1});
+  CHECK(api.send("GET", "/readyz").status == 200);
+}
+
+TEST_CASE(
+    "a daemon that takes no events for want of space says so when it is asked if it is ready") {
+  ApiFixture api;
+  TroubledStore& store = put_in_trouble(api);
+  store.trouble.reset();
+  store.room = false;
+  const Reply reply = api.send("GET", "/readyz");
+  CHECK(reply.status == 503);
+  CHECK(std::stoi(reply.header("Retry-After")) > 0);
+  CHECK_THAT(reply.detail(), Catch::Contains("min_free_space"));
+  store.room = true;
   api.clock.advance(std::chrono::seconds{1});
   CHECK(api.send("GET", "/readyz").status == 200);
 }

@@ -339,6 +339,7 @@ std::optional<Stats> FakeStore::stats(const WebhookId&, std::chrono::hours, Time
 }
 StoreStatus FakeStore::status() { not_needed(); }
 void FakeStore::check_writable(Timestamp) { not_needed(); }
+bool FakeStore::has_room() { not_needed(); }
 MoreWork FakeStore::do_housekeeping(Timestamp, std::vector<WebhookId>&) { not_needed(); }
 std::vector<AuditEntry> FakeStore::audit(std::optional<std::int64_t>, int) { not_needed(); }
 void FakeStore::add_audit(std::string_view, const std::string&, const ChangeContext&) {

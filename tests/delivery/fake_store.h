@@ -95,6 +95,7 @@ class FakeStore final : public Store {
   std::optional<Stats> stats(const WebhookId&, std::chrono::hours, Timestamp) override;
   StoreStatus status() override;
   void check_writable(Timestamp) override;
+  bool has_room() override;
   MoreWork do_housekeeping(Timestamp, std::vector<WebhookId>&) override;
   std::vector<AuditEntry> audit(std::optional<std::int64_t>, int) override;
   void add_audit(std::string_view, const std::string&, const ChangeContext&) override;

@@ -11,7 +11,7 @@ import unittest
 
 import signatures
 from daemon import Daemon, run_webhookd
-from polling import PATIENCE
+from polling import PATIENCE, eventually
 from receiver import Receiver
 
 
@@ -160,6 +160,27 @@ class SettingsTest(unittest.TestCase):
                 for size, status in ((limit, 202), (limit + 1, 413)):
                     answer = api.request("POST", "/api/v1/events", body(size))
                     self.assertEqual(status, answer.status, (limit, size, answer))
+
+    def test_nothing_new_is_taken_while_less_space_is_free_than_is_kept_back(self):
+        daemon = self.started("--min-free-space", "900000TiB")
+        body = b'{"event_type":"user.created","data":{}}'
+        answer = daemon.api.request("POST", "/api/v1/events", body)
+        self.assertEqual(503, answer.status, answer)
+        self.assertGreater(int(answer.headers["Retry-After"]), 0)
+        self.assertIn("min_free_space", answer.json()["detail"])
+        self.assertEqual(503, daemon.api.request("GET", "/readyz").status)
+        self.assertEqual(200, daemon.api.request("GET", "/healthz").status)
+        status = daemon.api.request("GET", "/api/v1/admin/status").json()
+        self.assertEqual("refused", status["publishing"])
+
+    def test_history_is_kept_for_as_long_as_is_set(self):
+        flags = ("--retention-succeeded", "1s", "--retention-events", "1s")
+        daemon = self.started(*flags)
+        request, webhook = self.received(daemon)
+        path = f"/api/v1/admin/webhooks/{webhook['id']}/deliveries"
+        eventually(
+            lambda: daemon.api.request("GET", path).json()["total"] == 0, "its deliveries are gone"
+        )
 
     def test_a_certificate_is_trusted_when_the_ca_file_holds_it(self):
         receiver = TlsReceiver(self.folder)

@@ -147,7 +147,9 @@ TEST_CASE("a start on a full disk reads, and recovers what was in flight when th
   f.disk.set(FaultyDisk::Fault::full);
   CHECK_NOTHROW(f.reopen());
   std::vector<WebhookId> changed;
-  CHECK(f.store->do_housekeeping(kStart, changed) == MoreWork::no);
+  for (int piece = 0; f.store->do_housekeeping(kStart, changed) == MoreWork::yes; ++piece) {
+    REQUIRE(piece < 100);
+  }
   CHECK(changed.empty());
   CHECK(f.status_of(1) == kInFlight);
   CHECK(f.claim(webhook.id).deliveries.empty());

@@ -11,6 +11,7 @@
 #include "store/sqlite/queue.h"
 #include "store/sqlite/record.h"
 #include "store/sqlite/replay.h"
+#include "store/sqlite/retention.h"
 #include "store/sqlite/stats.h"
 #include "store/sqlite/upkeep.h"
 #include "store/sqlite/webhooks.h"
@@ -109,6 +110,21 @@ struct Walk {
     remove_old_spans(transaction);
   }
 
+  void retention() {
+    const Retention kept;
+    const Timestamp later = kStart + std::chrono::hours{24 * 100};
+    remove_ended(transaction, {1, 2}, kept, later);
+    find_ended(db, 0, kept, later);
+    remove_unused_events(db, {1, 2}, kept, later);
+    find_unused_events(db, 0, kept, later);
+    remove_old_audit(db, {1, 2}, kept, later);
+    find_old_audit(db, 0, kept, later);
+    find_overdue(db, kept, later);
+    std::vector<WebhookId> changed;
+    expire_overdue(transaction, 1, kept, later, changed);
+    has_space_to_give(db);
+  }
+
   void everything() {
     const std::vector<NewEvent> events{event_of("e1"), event_of("e2"), event_of("e3")};
     publish(transaction, events, kStart);
@@ -134,7 +150,8 @@ struct Walk {
     settle_left_over(transaction, kStart, changed);
     end_leases(transaction, kStart, changed);
     delete_webhook(transaction, webhook_id(2), context);
-    remove_deleted(transaction);
+    remove_deleted(transaction, kStart);
+    retention();
     remove_old_rollups(transaction, kStart);
   }
 

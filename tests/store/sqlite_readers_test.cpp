@@ -22,7 +22,8 @@ struct ReadersUnderTest {
 
   ReadersUnderTest() { migrate(writer); }
   Readers readers(int count, milliseconds longest_wait) {
-    return Readers(file, count, longest_wait, [this] { return lists_wait.load(); });
+    return Readers(
+        file, count, longest_wait, [this] { return lists_wait.load(); }, [](const std::string&) {});
   }
 };
 

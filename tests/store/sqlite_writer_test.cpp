@@ -19,7 +19,7 @@ struct WriterUnderTest {
   std::filesystem::path file = directory.path() / "test.db";
   SystemRandom random;
   Sealer sealer{SealingKey(std::string(32, 'k')), random};
-  Writer writer{connection(), sealer, 3};
+  Writer writer{connection(), sealer, 3, [](const std::string&) {}};
 
   std::unique_ptr<Connection> connection() const {
     auto db = std::make_unique<Connection>(file, Connection::Role::writer);

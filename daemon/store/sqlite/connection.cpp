@@ -207,7 +207,7 @@ void Connection::configure(Role role) {
     sqlite3_progress_handler(handle_, kStepsBetweenDeadlineChecks, &Connection::on_progress, this);
     return;
   }
-  sqlite3_busy_timeout(handle_, kWriterBusyMillis);
+  wait_for_readers(Waiting::yes);
   // FULL: a 202 must survive power loss. A foreign key check is a look-up in a page that is at
   // hand.
   script(
@@ -252,6 +252,10 @@ bool Connection::checkpoint(int mode) {
   if (code == SQLITE_BUSY) return false;
   if (code != SQLITE_OK) fail(code, Writes::to_database);
   return in_log == moved;
+}
+
+void Connection::wait_for_readers(Waiting waiting) {
+  sqlite3_busy_timeout(handle_, waiting == Waiting::yes ? kWriterBusyMillis : 0);
 }
 
 void Connection::keep_wal_on_close() {

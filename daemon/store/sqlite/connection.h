@@ -139,6 +139,9 @@ class Connection {
   // Moves what it can into the database file. False when a reader stood in the way of all of it.
   // Throws StoreError.
   bool checkpoint(int mode);
+  // Whether a checkpoint waits a moment for reads that are under way, as it does at first.
+  enum class Waiting { no, yes };
+  void wait_for_readers(Waiting waiting);
   // The statements that it has been asked for so far.
   std::vector<std::string> known_statements() const;
 

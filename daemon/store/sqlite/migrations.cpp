@@ -252,6 +252,11 @@ ALTER TABLE deliveries ADD COLUMN replay_seq INTEGER;
 -- Whether one webhook has a delivery of an event, however many webhooks have one.
 DROP INDEX deliveries_event;
 CREATE INDEX deliveries_event ON deliveries(event_seq, webhook_seq);
+
+-- Since when a paused webhook has been paused.
+ALTER TABLE webhooks ADD COLUMN paused_at INTEGER;
+UPDATE webhooks SET paused_at = updated_at WHERE status = 1;
+CREATE INDEX webhooks_paused ON webhooks(paused_at) WHERE paused_at IS NOT NULL;
 )sql";
 
 struct Migration {

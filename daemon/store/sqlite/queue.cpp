@@ -327,6 +327,7 @@ void disable_webhook(Transaction& transaction, std::int64_t seq,
                      const std::optional<std::string>& reason, Timestamp now) {
   transaction.db.run(
       "UPDATE webhooks SET status = 2, disabled_reason = ?2, disabled_at = ?3, updated_at = ?3,"
+      " paused_at = NULL,"
       " generation = generation + 1, kept_from = generation + 1, cancelling = 1,"
       " void_through = (SELECT ifnull(max(id), 0) FROM deliveries) WHERE seq = ?1",
       seq, reason, now);

@@ -12,8 +12,12 @@ constexpr std::chrono::milliseconds kLookAgainEvery{20};
 }  // namespace
 
 Readers::Readers(const std::filesystem::path& file, int count,
-                 std::chrono::milliseconds longest_wait, std::function<bool()> lists_wait)
-    : count_(count), longest_wait_(longest_wait), lists_wait_(std::move(lists_wait)) {
+                 std::chrono::milliseconds longest_wait, std::function<bool()> lists_wait,
+                 std::function<void(const std::string&)> on_broken)
+    : count_(count),
+      longest_wait_(longest_wait),
+      lists_wait_(std::move(lists_wait)),
+      on_broken_(std::move(on_broken)) {
   for (int made = 0; made < count; ++made) {
     free_.push_back(std::make_unique<Connection>(file, Connection::Role::reader));
   }

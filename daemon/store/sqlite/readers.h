@@ -6,6 +6,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -26,16 +27,22 @@ enum class ReadKind {
 class Readers {
  public:
   // `longest_wait`: for a connection. While `lists_wait` is true no list and no search starts; it
-  // is called from any thread and must not block.
+  // is called from any thread and must not block. `on_broken` is called on the reading thread
+  // before a StoreError broken is thrown.
   Readers(const std::filesystem::path& file, int count, std::chrono::milliseconds longest_wait,
-          std::function<bool()> lists_wait);
+          std::function<bool()> lists_wait, std::function<void(const std::string&)> on_broken);
 
   // What `work(Connection&)` returns. Throws StoreError unavailable when it takes too long or no
   // connection comes free.
   template <typename Work>
   auto read(ReadKind kind, Work work) {
-    const Lease lease(*this, kind);
-    return work(lease.db());
+    try {
+      const Lease lease(*this, kind);
+      return work(lease.db());
+    } catch (const StoreError& error) {
+      if (error.kind() == StoreError::Kind::broken) on_broken_(error.what());
+      throw;
+    }
   }
 
  private:
@@ -68,6 +75,7 @@ class Readers {
   const int count_;
   const std::chrono::milliseconds longest_wait_;
   const std::function<bool()> lists_wait_;
+  const std::function<void(const std::string&)> on_broken_;
 
   // Guarded by mutex_.
   std::mutex mutex_;

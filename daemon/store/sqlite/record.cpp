@@ -161,6 +161,8 @@ RetryOutcome retry_one(Transaction& transaction, const Subscriber& subscriber,
   transaction.db.run(
       "UPDATE deliveries SET status = 0, manual = 1, aside = max(aside, ?2), generation = ?3,"
       " next_attempt_at = ?4, completed_at = NULL,"
+      " error_message = iif(error_kind = 'expired', NULL, error_message),"
+      " error_kind = nullif(error_kind, 'expired'),"
       " max_attempts = max(max_attempts, attempt_count + 1) WHERE id = ?1",
       state.id.value, keeps_place ? 0 : 1, subscriber.generation, now);
   transaction.tally.move(state.webhook_seq, false, state.status, DeliveryStatus::pending);

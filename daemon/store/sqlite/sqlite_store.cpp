@@ -16,6 +16,7 @@
 #include "store/sqlite/readers.h"
 #include "store/sqlite/record.h"
 #include "store/sqlite/replay.h"
+#include "store/sqlite/retention.h"
 #include "store/sqlite/state_dir.h"
 #include "store/sqlite/stats.h"
 #include "store/sqlite/upkeep.h"
@@ -114,6 +115,13 @@ bool lacks_space(const StoreError& error, const std::filesystem::path& directory
          (error.kind() == StoreError::Kind::unavailable && free_bytes(directory) == 0);
 }
 
+std::function<std::optional<DiskSpace>()> look_of(const SqliteOptions& options,
+                                                  const std::filesystem::path& database) {
+  if (options.look_at_disk) return options.look_at_disk;
+  return [database] { return disk_space(database); };
+}
+
+// Most of this file: each of the store's many calls, in a line or two.
 class SqliteStore final : public Store {
   template <typename Work>
   auto write(Work work) {
@@ -125,9 +133,12 @@ class SqliteStore final : public Store {
       : directory_(std::move(opened.directory)),
         sealer_(std::move(opened.sealer)),
         writer_(std::move(opened.db), *sealer_,
-                static_cast<int>(options.default_schedule.size()) + 1),
-        readers_(directory_->database(), std::max(options.readers, 1), kLongestWait,
-                 [this] { return writer_.holds_lists_back(); }),
+                static_cast<int>(options.default_schedule.size()) + 1, options.on_broken),
+        readers_(
+            directory_->database(), std::max(options.readers, 1), kLongestWait,
+            [this] { return writer_.holds_lists_back(); }, options.on_broken),
+        space_(look_of(options, directory_->database()), options.min_free_bytes),
+        sweep_(options.retention),
         interrupted_(std::move(opened.interrupted)) {
     std::vector<WebhookId> nobody_holds_them_yet;
     while (recover(now, nobody_holds_them_yet) == MoreWork::yes) {
@@ -136,6 +147,7 @@ class SqliteStore final : public Store {
 
   std::variant<Webhook, WebhookFault> create_webhook(const NewWebhook& webhook,
                                                      const ChangeContext& context) override {
+    require_room();
     return write([&](Transaction& t) { return webhookd::create_webhook(t, webhook, context); });
   }
 
@@ -180,12 +192,14 @@ class SqliteStore final : public Store {
   }
 
   PublishResult publish(std::span<const NewEvent> events, Timestamp now) override {
+    require_room();
     std::size_t bytes = 0;
     for (const NewEvent& event : events) bytes += event.body.size();
     return writer_.write(bytes, [&](Transaction& t) { return webhookd::publish(t, events, now); });
   }
 
   void publish_later(NewEvent event, Timestamp now, Published done) override {
+    require_room();
     struct Job {
       NewEvent event;
       PublishResult result;
@@ -248,6 +262,7 @@ class SqliteStore final : public Store {
 
   ReplayResult replay_events(const ReplayBatch& batch, const BatchSum& so_far,
                              const ChangeContext& context) override {
+    if (batch.dry_run == DryRun::no) require_room();
     const FoundEvents found = readers_.read(
         ReadKind::search, [&](Connection& db) { return find_events_to_replay(db, batch); });
     return writer_.write(kSmallWrite + kChangeBytes * found.seqs.size(), [&](Transaction& t) {
@@ -302,8 +317,11 @@ class SqliteStore final : public Store {
   }
 
   StoreStatus status() override {
-    return readers_.read(ReadKind::list,
-                         [&](Connection& db) { return load_status(db, directory_->database()); });
+    StoreStatus status = readers_.read(
+        ReadKind::list, [&](Connection& db) { return load_status(db, directory_->database()); });
+    status.has_room = has_room();
+    status.min_free_bytes = space_.least();
+    return status;
   }
 
   void check_writable(Timestamp now) override {
@@ -311,6 +329,8 @@ class SqliteStore final : public Store {
       t.db.run("REPLACE INTO meta(key, value) VALUES('writable_at', ?1)", now);
     });
   }
+
+  bool has_room() override { return space_.has_room(std::chrono::steady_clock::now()); }
 
   MoreWork do_housekeeping(Timestamp now, std::vector<WebhookId>& changed) override;
 
@@ -327,12 +347,20 @@ class SqliteStore final : public Store {
  private:
   MoreWork recover(Timestamp now, std::vector<WebhookId>& changed);
   bool rollup_upkeep_due(Timestamp now);
+  MoreWork give_space_back();
+
+  void require_room() {
+    if (has_room()) return;
+    throw StoreError(StoreError::Kind::low_space, "store: less is free than is to be kept");
+  }
 
   // Released last: nobody else may open the directory before everything is closed.
   std::unique_ptr<StateDirectory> directory_;
   std::unique_ptr<Sealer> sealer_;
   Writer writer_;
   Readers readers_;
+  SpaceWatch space_;
+  Sweep sweep_;
 
   // Guarded by upkeep_mutex_.
   std::mutex upkeep_mutex_;
@@ -360,10 +388,9 @@ MoreWork SqliteStore::do_housekeeping(Timestamp now, std::vector<WebhookId>& cha
   if (recover(now, changed) == MoreWork::yes) return MoreWork::yes;
   if (make([&](Transaction& t, auto& touched) { return end_leases(t, now, touched); }) ||
       make([&](Transaction& t, auto& touched) { return settle_left_over(t, now, touched); }) ||
-      make([&](Transaction& t, auto&) { return remove_deleted(t); })) {
+      make([&](Transaction& t, auto&) { return remove_deleted(t, now - sweep_.kept().events); })) {
     return MoreWork::yes;
   }
-  // Deliveries and events that are old enough to go will have their place here.
   if (rollup_upkeep_due(now)) {
     const MoreWork left = write([&](Transaction& t) {
       remove_old_spans(t);
@@ -373,7 +400,19 @@ MoreWork SqliteStore::do_housekeeping(Timestamp now, std::vector<WebhookId>& cha
     const std::lock_guard lock(upkeep_mutex_);
     if (left == MoreWork::no) rollups_looked_at_ = now;
   }
+  if (sweep_.go_on(readers_, writer_, now, changed) == MoreWork::yes) return MoreWork::yes;
+  if (give_space_back() == MoreWork::yes) return MoreWork::yes;
   return more ? MoreWork::yes : MoreWork::no;
+}
+
+// Only once the sweep rests: until then what is published meanwhile takes the pages again.
+MoreWork SqliteStore::give_space_back() {
+  writer_.tidy_log();
+  const bool is_worth_it =
+      readers_.read(ReadKind::point, [](Connection& db) { return has_space_to_give(db); });
+  if (!is_worth_it) return MoreWork::no;
+  write([](Transaction& t) { webhookd::give_space_back(t.db); });
+  return MoreWork::yes;
 }
 
 // While the disk is full they stay as they are, and the next housekeeping tries again.

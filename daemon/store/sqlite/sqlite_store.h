@@ -1,9 +1,14 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "shared/random.h"
+#include "store/retention.h"
+#include "store/sqlite/disk_space.h"
 #include "store/store.h"
 
 namespace webhookd {
@@ -13,6 +18,13 @@ struct SqliteOptions {
   // For webhooks without a schedule of their own.
   std::vector<std::chrono::seconds> default_schedule;
   int readers = 4;
+  Retention retention;
+  // What is kept free for results; absent: a twentieth of the file system, up to 256 MiB.
+  std::optional<std::int64_t> min_free_bytes;
+  // How much there is; absent: it asks the file system. Called from any thread.
+  std::function<std::optional<DiskSpace>()> look_at_disk;
+  // Called from any thread, before the StoreError is thrown, each time that something is broken.
+  std::function<void(const std::string&)> on_broken = [](const std::string&) {};
 };
 
 // Opens (and makes or migrates) the store in a directory: webhookd.db, the sealing key secret.key,

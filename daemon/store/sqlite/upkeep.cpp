@@ -6,6 +6,7 @@
 
 #include "store/sqlite/queue.h"
 #include "store/sqlite/record.h"
+#include "store/sqlite/retention.h"
 #include "store/sqlite/webhooks.h"
 
 namespace webhookd {
@@ -14,7 +15,12 @@ namespace {
 // Each a few milliseconds of the writer's time: publishing waits no longer than that.
 constexpr int kLeasesAtOnce = 50;
 constexpr int kRowsAtOnce = 2000;
-constexpr int kDeliveriesAtOnce = 500;  // with their attempts and indexes
+constexpr int kDeliveriesAtOnce = 100;  // with their attempts and indexes
+
+constexpr std::int64_t kIncremental = 2;
+// Fewer free pages, or a smaller share, are better kept for what comes.
+constexpr std::int64_t kFewFreePages = 1000;
+constexpr std::int64_t kSmallShare = 20;  // a twentieth
 
 constexpr std::chrono::hours kFineKept{48};
 constexpr std::chrono::hours kCoarseKept{90 * 24};
@@ -25,18 +31,6 @@ std::vector<std::int64_t> numbers(Query rows) {
   return found;
 }
 
-void remove_delivery(Connection& db, std::int64_t id) {
-  db.run("DELETE FROM attempts WHERE delivery_id = ?1", id);
-  std::int64_t event_seq = 0;
-  {
-    Query row = db.query("SELECT event_seq FROM deliveries WHERE id = ?1", id);
-    if (row.step()) event_seq = row.integer(0);
-  }
-  db.run("DELETE FROM deliveries WHERE id = ?1", id);
-  // A test's event was made for it alone. Others stay: they may be replayed until they are old.
-  db.run("DELETE FROM events WHERE seq = ?1 AND test = 1", event_seq);
-}
-
 void remove_webhook_row(Connection& db, std::int64_t seq) {
   db.run("DELETE FROM counters WHERE webhook_seq = ?1", seq);
   db.run("DELETE FROM health WHERE webhook_seq = ?1", seq);
@@ -45,6 +39,11 @@ void remove_webhook_row(Connection& db, std::int64_t seq) {
 }
 
 MoreWork more_if(bool more) { return more ? MoreWork::yes : MoreWork::no; }
+
+std::int64_t number(Query row) {
+  row.step();
+  return row.integer(0);
+}
 
 std::int64_t remove_rollups(Connection& db, std::int64_t resolution, Timestamp before) {
   return db.run(
@@ -108,7 +107,7 @@ MoreWork settle_left_over(Transaction& transaction, Timestamp now,
   return MoreWork::yes;
 }
 
-MoreWork remove_deleted(Transaction& transaction) {
+MoreWork remove_deleted(Transaction& transaction, Timestamp events_until) {
   Connection& db = transaction.db;
   const auto seqs = numbers(
       db.query("SELECT seq FROM webhooks INDEXED BY webhooks_deleted WHERE deleted_at IS NOT NULL"
@@ -119,7 +118,7 @@ MoreWork remove_deleted(Transaction& transaction) {
       numbers(db.query("SELECT id FROM deliveries INDEXED BY deliveries_list WHERE webhook_seq = ?1"
                        " ORDER BY id LIMIT ?2",
                        seq, kDeliveriesAtOnce));
-  for (const std::int64_t id : ids) remove_delivery(db, id);
+  for (const std::int64_t id : ids) remove_delivery(db, id, events_until);
   if (ids.size() == static_cast<std::size_t>(kDeliveriesAtOnce)) return MoreWork::yes;
   const std::int64_t rollups = db.run(
       "DELETE FROM rollups WHERE (webhook_seq, resolution, start) IN ("
@@ -140,5 +139,14 @@ MoreWork remove_old_rollups(Transaction& transaction, Timestamp now) {
   const std::int64_t coarse = remove_rollups(transaction.db, kCoarseSeconds, now - kCoarseKept);
   return more_if(fine == kRowsAtOnce || coarse == kRowsAtOnce);
 }
+
+bool has_space_to_give(Connection& db) {
+  // A database that another program has made anew may not be able to.
+  if (number(db.query("PRAGMA auto_vacuum")) != kIncremental) return false;
+  const std::int64_t free = number(db.query("PRAGMA freelist_count"));
+  return free > kFewFreePages && free > number(db.query("PRAGMA page_count")) / kSmallShare;
+}
+
+void give_space_back(Connection& db) { db.run("PRAGMA incremental_vacuum(128)"); }
 
 }  // namespace webhookd

@@ -21,13 +21,19 @@ MoreWork end_leases(Transaction& transaction, Timestamp now, std::vector<Webhook
 // changed goes to `changed`.
 MoreWork settle_left_over(Transaction& transaction, Timestamp now, std::vector<WebhookId>& changed);
 
-// Rows of a deleted webhook, its history first and itself last.
-MoreWork remove_deleted(Transaction& transaction);
+// Rows of a deleted webhook, its history first and itself last; with events that were accepted up
+// to `events_until` and have no delivery any more.
+MoreWork remove_deleted(Transaction& transaction, Timestamp events_until);
 
 // Spans of events that are all gone: a few hundred a day.
 void remove_old_spans(Transaction& transaction);
 
 // Fine ones after 48 hours, coarse ones after 90 days.
 MoreWork remove_old_rollups(Transaction& transaction, Timestamp now);
+
+// Whether so many pages are unused that the file should shrink.
+bool has_space_to_give(Connection& db);
+// Some pages' worth.
+void give_space_back(Connection& db);
 
 }  // namespace webhookd

@@ -143,12 +143,15 @@ std::int64_t insert_webhook(Connection& db, const Sealer& sealer, const NewWebho
   const WebhookSettings& settings = row.settings;
   std::optional<Timestamp> disabled_at;
   if (settings.status == WebhookStatus::disabled) disabled_at = row.now;
+  std::optional<Timestamp> paused_at;
+  if (settings.status == WebhookStatus::paused) paused_at = row.now;
   db.run(
       "INSERT INTO webhooks(id, shard, name, description, url, events, status, tenant, partner,"
       " headers, timeout_seconds, retry_schedule, max_in_flight, rate_limit, ordered, metadata,"
-      " expires_at, secret_hint, secret_fingerprint, disabled_at, created_at, updated_at, rebound)"
+      " expires_at, secret_hint, secret_fingerprint, disabled_at, paused_at, created_at,"
+      " updated_at, rebound)"
       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-      " ?19, ?20, ?21, ?21, 0)",
+      " ?19, ?20, ?21, ?22, ?22, 0)",
       row.id.value, shard_of(row.id), settings.name, settings.description, settings.url,
       strings_to_text(settings.events), static_cast<int>(settings.status),
       settings.binding.tenant_id, settings.binding.partner_id,
@@ -156,7 +159,7 @@ std::int64_t insert_webhook(Connection& db, const Sealer& sealer, const NewWebho
       schedule_to_text(settings.retry_schedule), settings.max_in_flight,
       settings.rate_limit_per_second, settings.ordered ? 1 : 0, metadata_to_text(settings.metadata),
       settings.expires_at, secret_hint(row.secret), secret_fingerprint(row.id.value, row.secret),
-      disabled_at, row.now);
+      disabled_at, paused_at, row.now);
   const std::int64_t seq = db.last_insert_id();
   db.run("INSERT INTO health(webhook_seq) VALUES(?1)", seq);
   store_secrets(db, sealer, row.id, seq, {row.secret, std::nullopt, std::nullopt});
@@ -169,7 +172,8 @@ void update_settings(Connection& db, const Sealer& sealer, const WebhookId& id, 
       "UPDATE webhooks SET name = ?2, description = ?3, url = ?4, events = ?5, status = ?6,"
       " tenant = ?7, partner = ?8, headers = ?9, timeout_seconds = ?10, retry_schedule = ?11,"
       " max_in_flight = ?12, rate_limit = ?13, ordered = ?14, metadata = ?15, expires_at = ?16,"
-      " updated_at = ?17 WHERE seq = ?1",
+      " updated_at = ?17, paused_at = CASE WHEN ?6 = 1 THEN ifnull(paused_at, ?17) END"
+      " WHERE seq = ?1",
       seq, settings.name, settings.description, settings.url, strings_to_text(settings.events),
       static_cast<int>(settings.status), settings.binding.tenant_id, settings.binding.partner_id,
       Blob{sealed_headers(sealer, id, settings.headers)}, settings.timeout.count(),

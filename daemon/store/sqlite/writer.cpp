@@ -1,6 +1,7 @@
 #include "store/sqlite/writer.h"
 
 #include <cassert>
+#include <filesystem>
 #include <future>
 
 #include "store/sqlite/disk_space.h"
@@ -26,6 +27,18 @@ constexpr std::chrono::seconds kListsHeldFor{2};
 // Without room there is soon to be some again; looking for it moves pages.
 constexpr std::chrono::seconds kRoomSoughtEvery{1};
 
+// A log of more than 4 MiB is not worth keeping for a store that writes less than 256 KiB
+// meanwhile.
+constexpr std::uintmax_t kLogKept = 4 * 1024 * 1024;
+constexpr int kCalmPages = 64;
+constexpr std::chrono::seconds kCalmFor{2};
+
+std::uintmax_t log_bytes(const std::filesystem::path& database) {
+  std::error_code failure;
+  const auto size = std::filesystem::file_size(database.string() + "-wal", failure);
+  return failure ? 0 : size;
+}
+
 std::optional<StoreError::Kind> store_error_kind(const std::exception_ptr& error) {
   try {
     std::rethrow_exception(error);
@@ -48,8 +61,12 @@ std::string text_of(const std::exception_ptr& error) {
 
 }  // namespace
 
-Writer::Writer(std::unique_ptr<Connection> db, const Sealer& sealer, int default_attempts)
-    : db_(std::move(db)), sealer_(sealer), subscriptions_(default_attempts) {
+Writer::Writer(std::unique_ptr<Connection> db, const Sealer& sealer, int default_attempts,
+               std::function<void(const std::string&)> on_broken)
+    : db_(std::move(db)),
+      sealer_(sealer),
+      on_broken_(std::move(on_broken)),
+      subscriptions_(default_attempts) {
   thread_ = std::thread([this] { loop(); });
 }
 
@@ -94,6 +111,7 @@ void Writer::loop() {
     make(group);
     settle(group);
     checkpoint_when_large();
+    shrink_idle_log();
   }
 }
 
@@ -202,7 +220,9 @@ void Writer::undo_group() {
 }
 
 void Writer::note(const std::exception_ptr& error) {
-  if (!broken_ && store_error_kind(error) == StoreError::Kind::broken) broken_ = text_of(error);
+  if (broken_ || store_error_kind(error) != StoreError::Kind::broken) return;
+  broken_ = text_of(error);
+  on_broken_(*broken_);
 }
 
 void Writer::settle(Requests group) {
@@ -228,6 +248,28 @@ void Writer::checkpoint_when_large() {
   if (!is_due && free_bytes(db_->file()) >= kLittleSpace) return;
   checkpointed_pages_ = pages;
   checkpoint(SQLITE_CHECKPOINT_PASSIVE);
+}
+
+void Writer::tidy_log() {
+  if (log_bytes(db_->file()) > kLogKept)
+    submit(
+        0, [](Transaction&) {}, [](const std::exception_ptr&) {});
+}
+
+// Does not wait for readers: the next second does as well.
+void Writer::shrink_idle_log() {
+  const Monotonic now = std::chrono::steady_clock::now();
+  const int pages = db_->wal_pages();
+  if (broken_ || pages < calm_pages_ || pages - calm_pages_ > kCalmPages) {
+    calm_pages_ = pages;
+    calm_since_ = now;
+  }
+  if (now - calm_since_ < kCalmFor || log_bytes(db_->file()) <= kLogKept) return;
+  calm_since_ = now;
+  if (checkpoint(SQLITE_CHECKPOINT_PASSIVE) != Checkpoint::done) return;
+  db_->wait_for_readers(Connection::Waiting::no);
+  checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
+  db_->wait_for_readers(Connection::Waiting::yes);
 }
 
 // Reads that are under way have a deadline; when no long one may start meanwhile, the next try or

@@ -36,7 +36,9 @@ struct Transaction {
 // itself. Once a write or fsync has failed for good every later request is refused. Thread-safe.
 class Writer {
  public:
-  Writer(std::unique_ptr<Connection> db, const Sealer& sealer, int default_attempts);
+  // `on_broken` is called once, on its thread, when a write or fsync has failed for good.
+  Writer(std::unique_ptr<Connection> db, const Sealer& sealer, int default_attempts,
+         std::function<void(const std::string&)> on_broken);
   // Makes what is waiting, then ends the thread.
   ~Writer();
   Writer(const Writer&) = delete;
@@ -47,6 +49,10 @@ class Writer {
   bool holds_lists_back() const {
     return std::chrono::steady_clock::now() < lists_held_until_.load();
   }
+
+  // Call it every second: when the log's file has grown large and little is written any more, the
+  // file shrinks.
+  void tidy_log();
 
   using Work = std::function<void(Transaction&)>;
   // Called once, on the writer's thread: quick, and never throws. With what the work threw, or
@@ -93,6 +99,7 @@ class Writer {
   void note(const std::exception_ptr& error);
   void checkpoint_when_large();
   void restart_log();
+  void shrink_idle_log();
   bool make_room();
   enum class Checkpoint { done, hindered, failed };
   Checkpoint checkpoint(int mode);
@@ -101,12 +108,15 @@ class Writer {
   // The thread's own.
   std::unique_ptr<Connection> db_;
   const Sealer& sealer_;
+  const std::function<void(const std::string&)> on_broken_;
   Subscriptions subscriptions_;
   Tally request_tally_;
   Tally group_tally_;
   std::optional<std::string> broken_;
   int considered_pages_ = 0;  // of the log, when a checkpoint was last thought of
   int checkpointed_pages_ = 0;
+  int calm_pages_ = 0;  // of the log, when it became calm
+  Monotonic calm_since_ = Monotonic::min();
   std::optional<Monotonic> no_room_at_;
 
   std::atomic<Monotonic> lists_held_until_{Monotonic::min()};
