@@ -20,8 +20,9 @@ constexpr int kMostHousekeeping = 100'000;  // pieces
 ChangeContext context_at(Timestamp at) { return {at, "bench", "unix", "bench"}; }
 
 std::unique_ptr<Store> open(const std::filesystem::path& state_dir, Random& random) {
-  const SqliteOptions options{.state_dir = state_dir,
-                              .default_schedule = {std::chrono::seconds{5}, std::chrono::hours{1}}};
+  SqliteOptions options;
+  options.state_dir = state_dir;
+  options.default_schedule = {std::chrono::seconds{5}, std::chrono::hours{1}};
   return open_sqlite_store(options, random,
                            std::chrono::floor<milliseconds>(std::chrono::system_clock::now()));
 }
