@@ -167,6 +167,7 @@ HttpResponse publish_batch(Call& call) {
   if (!batch.faults.empty()) {
     // All faults at once, those of the catalogue too.
     for (auto& [index, refusal] : batch.refusals) batch.faults.append(std::move(refusal));
+    batch.faults.sort_by_item();
     batch.faults.check();
   }
   if (!batch.refusals.empty()) judge_refused(call, batch, now);

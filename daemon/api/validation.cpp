@@ -40,6 +40,15 @@ void Faults::append(Faults more) {
   for (Fault& fault : more.faults_) faults_.push_back(std::move(fault));
 }
 
+void Faults::sort_by_item() {
+  const auto item_of = [](const Fault& fault) -> std::int64_t {
+    if (fault.loc.size() < 2) return -1;
+    const auto* const item = std::get_if<std::int64_t>(&fault.loc[1]);
+    return item == nullptr ? -1 : *item;
+  };
+  std::ranges::stable_sort(faults_, {}, item_of);
+}
+
 void Faults::check() const {
   if (!faults_.empty()) throw ValidationError(faults_);
 }

@@ -22,6 +22,8 @@ class Faults {
   void add(Fault fault) { faults_.push_back(std::move(fault)); }
   // Behind what is there.
   void append(Faults more);
+  // For a body that is a list: those of an earlier item first, each item's in the order they have.
+  void sort_by_item();
   bool empty() const { return faults_.empty(); }
   // No caller is shown more.
   bool is_full() const { return faults_.size() >= kMaxFaults; }

@@ -92,6 +92,12 @@ TEST_CASE("a batch tells all faults of all lines by the line's number, and store
   CHECK(api.dispatcher.notified.empty());
 }
 
+TEST_CASE("a line that the catalogue refuses keeps its place among the faults") {
+  ApiFixture api;
+  const Reply reply = send_lines(api, event("evt_1", "user.creatd").dump() + "\n{bad\n");
+  CHECK(locs(reply) == std::vector<std::string>{R"(["body",1,"event_type"])", R"(["body",2,1])"});
+}
+
 TEST_CASE("an array's faults are told by the index of the item") {
   ApiFixture api;
   const Reply reply = send_array(api, R"([7,{"event_type":"user.created"}])");
