@@ -116,7 +116,7 @@ class Writer {
   int considered_pages_ = 0;  // of the log, when a checkpoint was last thought of
   int checkpointed_pages_ = 0;
   int calm_pages_ = 0;  // of the log, when it became calm
-  Monotonic calm_since_ = Monotonic::min();
+  Monotonic calm_since_{};
   std::optional<Monotonic> no_room_at_;
 
   std::atomic<Monotonic> lists_held_until_{Monotonic::min()};
