@@ -30,9 +30,20 @@ void append_health(std::vector<HealthUpdate>& to, std::vector<HealthUpdate>& fro
   }
 }
 
+// A shift is made after all results of its turn, also after those that came later than the shift
+// was asked for: their times are of the new clock already.
+void except_results(std::vector<ClockShift>& shifts, const std::vector<AttemptResult>& later) {
+  for (ClockShift& shift : shifts) {
+    for (const AttemptResult& result : later) {
+      if (result.webhook == shift.webhook) shift.except.push_back(result.delivery);
+    }
+  }
+}
+
 }  // namespace
 
 void merge(QueueTurn& turn, QueueTurn later) {
+  except_results(turn.shifts, later.results);
   append(turn.results, later.results);
   append_health(turn.health, later.health);
   append(turn.disable, later.disable);

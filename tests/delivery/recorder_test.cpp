@@ -149,6 +149,18 @@ TEST_CASE("merged turns keep every result and the latest health of each webhook"
   CHECK(turn.health[2].webhook == WebhookId{"whk_c"});
 }
 
+TEST_CASE("a result that is merged into an earlier shift's turn keeps the time that it has") {
+  QueueTurn turn;
+  turn.results.push_back({{1}, {"whk_a"}, {}});
+  turn.shifts.push_back({{"whk_a"}, std::chrono::hours{24}, {}, {{7}}, std::nullopt});
+  turn.shifts.push_back({{"whk_b"}, std::chrono::hours{24}, {}, {}, std::nullopt});
+  QueueTurn later;
+  later.results.push_back({{2}, {"whk_a"}, {}});
+  merge(turn, std::move(later));
+  CHECK(turn.shifts[0].except == std::vector<DeliveryId>{{7}, {2}});
+  CHECK(turn.shifts[1].except.empty());
+}
+
 TEST_CASE("a fault of ours is reported, not the end of the process") {
   FakeStore store;
   const SystemClock clock;
