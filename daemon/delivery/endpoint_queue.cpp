@@ -102,6 +102,11 @@ void EndpointQueue::clock_was_set(milliseconds by, Timestamp now) {
   note();
 }
 
+void EndpointQueue::look_for_stamped_ahead(Timestamp now) {
+  shifts_.push_back({id(), milliseconds{0}, now, {}, std::nullopt, Shifted::stamped_ahead});
+  note();
+}
+
 const ClockShift* EndpointQueue::next_shift() const {
   return is_shifting() && answers_due_ == 0 ? &shifts_.front() : nullptr;
 }

@@ -45,6 +45,8 @@ class EndpointQueue {
   // The wall clock was set by so much, and shows `now` since. Until the store has moved what waits,
   // nothing is claimed, and what is in hand goes back.
   void clock_was_set(std::chrono::milliseconds by, Timestamp now);
+  // Finds what was stored with a time of before the clock was set back.
+  void look_for_stamped_ahead(Timestamp now);
 
   // ---- shifting
 

@@ -268,6 +268,7 @@ void ShardLoop::drop(Place& place, Moment now) {
 milliseconds ShardLoop::step(Moment now) {
   notice_clock_jump(now);
   fire_timers(now);
+  if (starts_) look_for_stamped_ahead(now);
   ask_for_shifts();
   if (starts_) {
     ask(now);

@@ -105,6 +105,7 @@ class ShardLoop {
   void drop(Place& place, Moment now);
   // Call before times are taken from `now` or compared with it.
   void notice_clock_jump(Moment now);
+  void look_for_stamped_ahead(Moment now);
   void mark_unwell(Place& place);
   void ask_for_shifts();
   void take_shifts(const TurnAnswer& answer, Moment now);
@@ -148,6 +149,7 @@ class ShardLoop {
   bool starts_ = true;
   std::uint64_t last_transfer_ = 0;
   std::optional<Moment> last_seen_;
+  std::deque<Monotonic> looks_;  // when to look for what is stamped ahead of a clock set back
 };
 
 }  // namespace webhookd

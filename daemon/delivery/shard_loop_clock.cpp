@@ -13,6 +13,10 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kShiftsAtOnce = 256;
+// After the clock was set back. What is published takes its time before it waits for the writer,
+// and may be stored with it when what waited has been moved already.
+constexpr milliseconds kFirstLook{1000};
+constexpr milliseconds kLastLook{10'000};
 
 }  // namespace
 
@@ -26,11 +30,22 @@ void ShardLoop::notice_clock_jump(Moment now) {
                                                      (now.steady - last->steady) - slept);
   if (std::chrono::abs(jump) < kSmallestClockJump) return;
   log_clock_jump(jump);
+  if (jump.count() < 0) looks_ = {now.steady + kFirstLook, now.steady + kLastLook};
   for (const auto& [id, place] : places_) {
     if (!place->queue.is_shifting()) shifting_.push_back(place.get());
     const EndpointHealth before = place->queue.endpoint().health;
     place->queue.clock_was_set(jump, now.wall);
     if (place->queue.endpoint().health != before) mark_unwell(*place);
+    touch(*place, now);
+  }
+}
+
+void ShardLoop::look_for_stamped_ahead(Moment now) {
+  if (looks_.empty() || now.steady < looks_.front()) return;
+  looks_.pop_front();
+  for (const auto& [id, place] : places_) {
+    if (!place->queue.is_shifting()) shifting_.push_back(place.get());
+    place->queue.look_for_stamped_ahead(now.wall);
     touch(*place, now);
   }
 }

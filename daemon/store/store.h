@@ -294,6 +294,10 @@ struct DuePlace {
   DeliveryId id;
 };
 
+// stamped_ahead: only what is due from the moment that it was asked for, and stands later than
+// `after` because it took its time before the clock was set back. It becomes due at `after`.
+enum class Shifted { all_that_wait, stamped_ahead };
+
 // The clock was set by `by`: attempts that wait are to wait as long as before. The store makes it
 // in pieces; each is asked for with what the last one has reached.
 struct ClockShift {
@@ -302,6 +306,7 @@ struct ClockShift {
   Timestamp after;                  // what is due up to then stays as it is: it is due now
   std::vector<DeliveryId> except;   // got their times by the new clock
   std::optional<DuePlace> reached;  // by the piece before
+  Shifted what = Shifted::all_that_wait;
 };
 
 struct ClockShiftPiece {

@@ -146,6 +146,24 @@ TEST_CASE("a claim brings nothing that a clock set since makes due") {
   CHECK(bench.running() == 1);
 }
 
+TEST_CASE("what is stored with its old time after the clock was set back is found soon") {
+  LoopBench bench;
+  const Endpoint endpoint = waiting_endpoint(bench, 'a', 1);
+  const Timestamp before = bench.now().wall;
+  bench.set_wall_clock(-24h);
+  const auto wait = GENERATE(500ms, 5000ms);
+  bench.advance(wait);
+  const Timestamp retry = bench.store.row({1}).due;
+  const DeliveryId late = bench.store.publish(endpoint.id, before);
+  bench.loop().note(endpoint.id, bench.now());
+  bench.run();
+  REQUIRE(bench.running() == 0);
+  bench.advance(10s - wait);
+  CHECK(bench.running() == 1);
+  CHECK(bench.store.row(late).status == DeliveryStatus::in_flight);
+  CHECK(bench.store.row({1}).due == retry);
+}
+
 TEST_CASE("a machine that slept has set no clock: what became due meanwhile is sent") {
   LoopBench bench;
   waiting_endpoint(bench, 'a', 4);

@@ -287,7 +287,11 @@ ClockShiftPiece FakeStore::shift(const ClockShift& shift) {
     piece.reached = DuePlace{row->due, row->id};
     const bool at_once = row->attempts.empty() || row->next_trigger == Trigger::manual;
     const bool excepted = std::ranges::find(shift.except, row->id) != shift.except.end();
-    if (!excepted && !(forward && at_once)) row->due += shift.by;
+    if (shift.what == Shifted::stamped_ahead) {
+      if (at_once) row->due = shift.after;
+    } else if (!excepted && !(forward && at_once)) {
+      row->due += shift.by;
+    }
   }
   return piece;
 }

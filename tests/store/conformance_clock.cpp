@@ -109,6 +109,18 @@ TEST_CASE("what is published or retried by hand after the clock was set is not p
   CHECK(ids_of(f.claim(webhook.id)) == Ids{1, 2});
 }
 
+TEST_CASE("what is stamped ahead of a clock that was set back becomes due, and no retry does") {
+  StoreFixture f;
+  const Webhook webhook = f.add("a");
+  let_wait(f, webhook.id, 1);
+  f.publish_many(1);
+  const auto retry = f.delivery(DeliveryId{1}).next_attempt_at;
+  f.now -= hours{24};
+  shift(f, {webhook.id, milliseconds{0}, f.now, {}, std::nullopt, Shifted::stamped_ahead});
+  CHECK(ids_of(f.claim(webhook.id)) == Ids{2});
+  CHECK(f.delivery(DeliveryId{1}).next_attempt_at == retry);
+}
+
 TEST_CASE("an exception of a shift keeps its time") {
   StoreFixture f;
   const Webhook webhook = f.add("a");

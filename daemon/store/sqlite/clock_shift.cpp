@@ -44,6 +44,16 @@ std::vector<Waiting> find_waiting(Connection& db, const Subscriber& subscriber,
   return found;
 }
 
+// Absent: it keeps the time that it has.
+std::optional<Timestamp> moved_to(const Waiting& waiting, const ClockShift& shift) {
+  if (shift.what == Shifted::stamped_ahead) {
+    return waiting.asked_at_once ? std::optional(shift.after) : std::nullopt;
+  }
+  // One that is due at once may have been stored after the clock was set: it must not be put off.
+  if (waiting.asked_at_once && shift.by.count() > 0) return std::nullopt;
+  return waiting.place.due + shift.by;
+}
+
 // How many rows it looked at.
 int shift_some(Transaction& transaction, const ClockShift& shift, int most,
                ClockShiftPiece& piece) {
@@ -55,11 +65,10 @@ int shift_some(Transaction& transaction, const ClockShift& shift, int most,
   const auto found = find_waiting(transaction.db, *subscriber, shift, most);
   const std::unordered_set<DeliveryId> except(shift.except.begin(), shift.except.end());
   for (const Waiting& waiting : found) {
-    // One that is due at once may have been stored after the clock was set: it must not be put off.
-    const bool stays = waiting.asked_at_once && shift.by.count() > 0;
-    if (stays || except.contains(waiting.place.id)) continue;
+    const auto due = moved_to(waiting, shift);
+    if (!due || except.contains(waiting.place.id)) continue;
     transaction.db.run("UPDATE deliveries SET next_attempt_at = ?2 WHERE id = ?1",
-                       waiting.place.id.value, waiting.place.due + shift.by);
+                       waiting.place.id.value, *due);
   }
   if (!found.empty()) piece.reached = found.back().place;
   piece.done = static_cast<int>(found.size()) < most;
