@@ -51,6 +51,7 @@ class EndpointQueue {
   // ---- shifting
 
   bool is_shifting() const { return !shifts_.empty(); }
+  int shifts_left() const { return static_cast<int>(shifts_.size()); }
   // What to ask the store for now: nothing before it has answered every claim.
   const ClockShift* next_shift() const;
   void shifted(const ClockShiftPiece& piece);

@@ -70,10 +70,11 @@ void ShardLoop::adopt(Endpoint endpoint, Moment now) {
   const auto [place, is_new] =
       places_.emplace(id, std::make_unique<Place>(std::move(endpoint), now));
   assert(is_new);
-  if (place->second->queue.is_shifting()) {
-    shifting_.push_back(place->second.get());
-    mark_unwell(*place->second);
-  }
+  EndpointQueue& queue = place->second->queue;
+  if (queue.is_shifting()) mark_unwell(*place->second);
+  // The process before this one may have ended before it looked.
+  if (queue.endpoint().next_due) queue.look_for_stamped_ahead(now.wall);
+  if (queue.is_shifting()) shifting_.push_back(place->second.get());
   touch(*place->second, now);
 }
 
@@ -348,12 +349,7 @@ void ShardLoop::mark_unwell(Place& place) {
 }
 
 void ShardLoop::submit_turn() {
-  for (Place* const place : unwell_) {
-    place->is_unwell = false;
-    const Endpoint& endpoint = place->queue.endpoint();
-    turn_.health.push_back({endpoint.id, endpoint.health, endpoint.kept_from});
-  }
-  unwell_.clear();
+  tell_health();
   if (is_empty(turn_)) return;
   ++turns_due_;
   sink_.submit(std::exchange(turn_, {}));

@@ -85,9 +85,10 @@ class ShardLoop {
     EndpointState posted;
     std::optional<Timestamp> timer;
     bool is_posted = false;
-    bool is_ready = false;   // in ready_
-    bool is_asking = false;  // in asking_
-    bool is_unwell = false;  // in unwell_: its health changed
+    bool is_ready = false;      // in ready_
+    bool is_asking = false;     // in asking_
+    bool is_unwell = false;     // in unwell_: its health changed
+    bool is_moved_now = false;  // its last shift is in turn_
   };
   struct InFlight {
     Place* place = nullptr;  // none for a test
@@ -107,6 +108,7 @@ class ShardLoop {
   void notice_clock_jump(Moment now);
   void look_for_stamped_ahead(Moment now);
   void mark_unwell(Place& place);
+  void tell_health();
   void ask_for_shifts();
   void take_shifts(const TurnAnswer& answer, Moment now);
   void fire_timers(Moment now);

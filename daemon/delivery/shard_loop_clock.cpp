@@ -53,12 +53,27 @@ void ShardLoop::look_for_stamped_ahead(Moment now) {
 // A few at a time: publishing and results of others come in between.
 void ShardLoop::ask_for_shifts() {
   if (shifts_due_) return;
-  for (const Place* const place : shifting_) {
+  for (Place* const place : shifting_) {
     if (turn_.shifts.size() == kShiftsAtOnce) break;
     const ClockShift* const shift = place->queue.next_shift();
-    if (shift != nullptr) turn_.shifts.push_back(*shift);
+    if (shift == nullptr) continue;
+    turn_.shifts.push_back(*shift);
+    place->is_moved_now = place->queue.shifts_left() == 1;
   }
   shifts_due_ = !turn_.shifts.empty();
+}
+
+// A health's times tell the next process by which clock those of the deliveries are: the store
+// moves both in one transaction.
+void ShardLoop::tell_health() {
+  std::erase_if(unwell_, [this](Place* place) {
+    if (place->queue.is_shifting() && !place->is_moved_now) return false;
+    place->is_unwell = false;
+    const Endpoint& endpoint = place->queue.endpoint();
+    turn_.health.push_back({endpoint.id, endpoint.health, endpoint.kept_from});
+    return true;
+  });
+  for (Place* const place : shifting_) place->is_moved_now = false;
 }
 
 void ShardLoop::take_shifts(const TurnAnswer& answer, Moment now) {

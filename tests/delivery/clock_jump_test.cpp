@@ -164,6 +164,34 @@ TEST_CASE("what is stored with its old time after the clock was set back is foun
   CHECK(bench.store.row({1}).due == retry);
 }
 
+TEST_CASE("what a process before stored with a time of before the clock was set back is found") {
+  LoopBench bench;
+  const Endpoint endpoint = make_endpoint('a');
+  bench.store.put(endpoint);
+  const DeliveryId ahead = bench.store.publish(endpoint.id, bench.now().wall + 24h);
+  bench.adopt(endpoint);
+  bench.run();
+  CHECK(bench.store.row(ahead).status == DeliveryStatus::in_flight);
+}
+
+TEST_CASE("the store learns of a clock that was set back only with the times that it moves") {
+  LoopBench bench;
+  const Endpoint endpoint = waiting_endpoint(bench, 'a', 2);
+  const auto heard_at = bench.store.stored(endpoint.id).health.last_failure_at;
+  bench.store_is_slow = true;
+  bench.publish(endpoint.id);
+  bench.run();
+  bench.set_wall_clock(-24h);
+  bench.answer_store();
+  // A process that starts now sees that the clock was set, and that nothing was moved.
+  REQUIRE(bench.store.shifts().empty());
+  CHECK(bench.store.stored(endpoint.id).health.last_failure_at == heard_at);
+  bench.run();
+  bench.answer_store();
+  REQUIRE(bench.store.shifts().size() == 1);
+  CHECK(bench.store.stored(endpoint.id).health.last_failure_at == *heard_at - 24h);
+}
+
 TEST_CASE("a machine that slept has set no clock: what became due meanwhile is sent") {
   LoopBench bench;
   waiting_endpoint(bench, 'a', 4);
