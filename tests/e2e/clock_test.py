@@ -1,38 +1,15 @@
 """A wall clock that is set while the daemon runs, and while it does not."""
 
-import mmap
-import os
-import struct
-import tempfile
 import unittest
 
 from e2e import DaemonTest
-from polling import PATIENCE, eventually
+from polling import eventually
+from preload import Clock
 from receiver import Reply
 
 DAY = 24 * 3600
 
 
-class Clock:
-    """The wall clock of a daemon that runs with `env`; set() changes it at once."""
-
-    def __init__(self):
-        with tempfile.NamedTemporaryFile(prefix="clock-", delete=False) as file:
-            self.path = file.name
-            file.write(bytes(8))
-            file.flush()
-            self._memory = mmap.mmap(file.fileno(), 8)
-        self.env = {"LD_PRELOAD": os.environ["SET_CLOCK"], "WEBHOOKD_TEST_CLOCK": self.path}
-
-    def set(self, seconds):
-        self._memory[:] = struct.pack("=q", int(seconds * 1000))
-
-    def close(self):
-        self._memory.close()
-        os.unlink(self.path)
-
-
-@unittest.skipIf("ASAN_OPTIONS" in os.environ or PATIENCE > 1, "sanitizers must be loaded first")
 class ClockTest(DaemonTest):
     @classmethod
     def setUpClass(cls):

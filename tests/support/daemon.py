@@ -38,6 +38,13 @@ def dies_with_us(command):
     return ["setpriv", "--pdeathsig", "KILL", "--", *command]
 
 
+def with_preload(command, environment):
+    """The command and its environment so that nothing is loaded into setpriv, too."""
+    rest = dict(environment)
+    preload = rest.pop("LD_PRELOAD", None)
+    return (["env", f"LD_PRELOAD={preload}", *command] if preload else command), rest
+
+
 @dataclasses.dataclass
 class Result:
     code: int
@@ -82,14 +89,18 @@ class Daemon:
     def spawn(self, *more):
         """Starts the program and waits for nothing."""
         self.starts += 1
+        command, env = with_preload([WEBHOOKD, *self.flags, *more], self.env)
         with open(self.stderr_file(), "wb") as log:
             self.process = subprocess.Popen(
-                dies_with_us([WEBHOOKD, *self.flags, *more]),
+                dies_with_us(command),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=bare_environment(self.home, **self.env),
+                env=bare_environment(self.home, **env),
             )
+
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
 
     def stderr_file(self):
         return self.home / f"stderr.{self.starts}"

@@ -1,82 +1,44 @@
-"""Clients that publish without pause, and receivers that are not always well."""
+"""Clients that publish without pause: single events and small batches, with ids and without."""
 
+import enum
 import json
 import random
 import threading
+import time
 
-import signatures
 from api_client import ApiClient
-from checker import Observed
-from receiver import Reply
+from checker import canonical
 
-TYPES = ("user.created", "user.deleted", "group.created", "auth.login_failed")
-PATTERNS = {"users": "user.*", "groups": "group.created", "all": "*"}
+TYPES = (
+    "user.created",
+    "user.deleted",
+    "group.created",
+    "group.deleted",
+    "auth.login_failed",
+    "auth.login_succeeded",
+    "session.created",
+    "application.created",
+)
+EVENTS = "/api/v1/events"
+NDJSON = {"Content-Type": "application/x-ndjson"}
 
-# A receiver's requests between two failures of its own: five in a row would open the circuit, and
-# its first probe comes after ten seconds.
-CALM = 12
+BATCHES = 0.25  # of all publications
+WITHOUT_IDS = 0.25
+LONGEST_BREAK = 0.06  # seconds between two publications
 
 
-class Endpoints:
-    """The receiving side of all webhooks. Thread-safe."""
-
-    def __init__(self, receiver, seed):
-        self._receiver, self._random = receiver, random.Random(seed)
-        self._lock = threading.Lock()
-        self._calm = dict.fromkeys(PATTERNS, 0)
-        self._got = []
-        self.secrets = {}
-
-    def create_webhooks(self, api):
-        for name, pattern in PATTERNS.items():
-            made = api.create(
-                self._receiver.url(f"/{name}"), [pattern], name=name, timeout_seconds=2
-            )
-            self.secrets[name] = made["secret"]
-            self._receiver.script(f"/{name}", then=self._answer)
-
-    def _answer(self, request):
-        name = request.path[1:]
-        with self._lock:
-            reply = self._reply(name)
-            failed = reply.status != 200 or reply.reset or reply.close
-            self._calm[name] = 0 if failed else self._calm[name] + 1
-            self._got.append((name, request, not failed))
-        return reply
-
-    def _reply(self, name):
-        chance = self._random.random()
-        if chance < 0.02:
-            return Reply(delay=self._random.uniform(0.05, 0.8))
-        if self._calm[name] < CALM or chance > 0.12:
-            return Reply()
-        return self._random.choice(
-            [Reply(500), Reply(503, body=b"busy"), Reply(reset=True), Reply(close=True)]
-        )
-
-    def take(self):
-        """What was received so far; begins anew."""
-        with self._lock:
-            taken, self._got = self._got, []
-        self._receiver.clear()
-        return [
-            Observed(
-                name,
-                request.header("X-ScaiKey-Event-ID"),
-                request.body,
-                signatures.fault(self.secrets[name], request),
-                answered,
-            )
-            for name, request, answered in taken
-        ]
+class Outcome(enum.Enum):
+    KNOWN = enum.auto()
+    UNKNOWN = enum.auto()  # no answer, or 503: it may have been stored
 
 
 class Client(threading.Thread):
-    """Publishes one event after the other; repeats most of those whose outcome it did not learn."""
+    """Publishes one event after the other; repeats most of those whose outcome it did not learn,
+    if they have ids of their own."""
 
-    def __init__(self, number, door, token, ledger, seed):
+    def __init__(self, number, token, ledger, seed):
         super().__init__(daemon=True)
-        self._number, self._door, self._token, self._ledger = number, door, token, ledger
+        self._number, self._door, self._token, self._ledger = number, None, token, ledger
         self._random, self._api = random.Random(seed), None
         self._may_run, self._stopped, self._resting = (
             threading.Event(),
@@ -115,36 +77,63 @@ class Client(threading.Thread):
             if self._stopped.is_set():
                 self._resting.set()
                 return
-            self._publish(f"evt_{self._number}_{count}")
+            self._publish(f"{self._number}-{count}")
+            self._stopped.wait(self._random.uniform(0, LONGEST_BREAK))
 
-    def _publish(self, event_id):
-        event_type = self._random.choice(TYPES)
-        event = {
-            "event_type": event_type,
-            "event_id": event_id,
-            "timestamp": "2026-11-23T09:00:00.000Z",
-            "data": {"n": self._random.random(), "s": "ü" * self._random.randint(0, 100)},
-        }
-        body = json.dumps(event, separators=(",", ":"), sort_keys=True).encode()
-        self._ledger.submit(event_id, event_type, body)
+    def _publish(self, name):
+        with_ids = self._random.random() >= WITHOUT_IDS
+        if self._random.random() < BATCHES:
+            keys = [f"{name}.{place}" for place in range(self._random.randint(2, 6))]
+        else:
+            keys = [name]
+        events = [self._event(key, with_ids) for key in keys]
+        for place, (key, event) in enumerate(zip(keys, events)):
+            self._ledger.submit(key, event, place)
         while not self._stopped.is_set():
-            status = self._send(body)
-            if status in (200, 202):
-                self._ledger.acknowledge(event_id)
+            if self._send(keys, events) is Outcome.KNOWN:
                 return
-            if status is not None and status != 503:
-                self.faults.append(f"{event_id} was answered {status}")
-                return
-            if self._random.random() < 0.3 or not self._may_run.is_set():
+            # Without an id a second try could make a second event.
+            if not with_ids or self._random.random() < 0.3 or not self._may_run.is_set():
                 return  # its outcome stays unknown
-            self._stopped.wait(0.01)
+            self._stopped.wait(0.02)
 
-    def _send(self, body):
-        """The status; None when no answer came."""
+    def _event(self, key, with_id):
+        event = {
+            "event_type": self._random.choice(TYPES),
+            "timestamp": "2026-11-23T09:00:00.000Z",
+            "data": {"key": key, "s": "ü" * self._random.randint(0, 100)},
+        }
+        if with_id:
+            event["event_id"] = f"evt_{key.replace('.', '_')}"
+        return event
+
+    def _send(self, keys, events):
         api, self._api = self._api or ApiClient(self._door, self._token), None
+        began = time.monotonic()
         try:
-            status = api.request("POST", "/api/v1/events", body).status
+            if len(events) == 1:
+                answer = api.request("POST", EVENTS, canonical(events[0]))
+            else:
+                body = b"\n".join(map(canonical, events))
+                answer = api.request("POST", f"{EVENTS}/batch", body, NDJSON)
         except OSError:
-            return None
+            return Outcome.UNKNOWN
         self._api = api  # what failed is not used again: the daemon may have another port by then
-        return status
+        return self._outcome(keys, answer, began)
+
+    def _outcome(self, keys, answer, began):
+        if answer.status in (200, 202):
+            told = json.loads(answer.body)
+            items = told["items"] if len(keys) > 1 else [told]
+            if not all(item["duplicate"] for item in items):
+                self._ledger.accepted(began)
+            for key, item in zip(keys, items, strict=True):
+                self._ledger.acknowledge(key, item["event_id"])
+            return Outcome.KNOWN
+        if answer.status != 503:
+            self.faults.append(f"{keys[0]} was answered {answer}")
+            return Outcome.KNOWN
+        if not answer.headers["Retry-After"]:
+            self.faults.append(f"{keys[0]} was answered 503 without Retry-After")
+        self._ledger.refuse()
+        return Outcome.UNKNOWN
