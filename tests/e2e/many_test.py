@@ -4,7 +4,7 @@ import json
 import threading
 import unittest
 
-from api_client import BASE
+from api_client import BASE, ApiClient
 from e2e import DaemonTest
 from receiver import Reply
 
@@ -117,6 +117,77 @@ class ManyTest(DaemonTest):
         self.assertEqual(3000, self.post(webhook, "replay", **body)["skipped"])
         oldest = self.api.deliveries(webhook["id"], page=15, per_page=200)["items"]
         self.assertEqual(ids[:200], [d["event_id"] for d in reversed(oldest)])
+
+    def broken_off(self, what, webhook, has_begun, **body):
+        """Makes a call for 10,000 and kills the daemon once some of it is done; it may be all."""
+        path, body = f"{BASE}/{webhook['id']}/{what}", {"limit": 10_000, **body}
+        caller = ApiClient(self.daemon.socket)
+
+        def call():
+            try:
+                caller.request("POST", path, body)
+            except OSError:
+                pass  # the daemon is gone
+
+        thread = threading.Thread(target=call)
+        thread.start()
+        while thread.is_alive() and not has_begun():
+            pass
+        self.daemon.kill()
+        thread.join()
+        self.daemon.start()
+
+    def pages(self, what, changed, webhook, limit, **body):
+        """Goes from cursor to cursor: what each of the calls matched, and what all have changed."""
+        matched, sum_of_changed, cursor = [], 0, None
+        while len(matched) < 20:
+            page = self.post(webhook, what, limit=limit, cursor=cursor, **body)
+            matched.append(page["matched"])
+            sum_of_changed += page[changed]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return matched, sum_of_changed
+        self.fail(f"no end after {matched}")
+
+    def assert_bounded(self, matched, limit):
+        self.assertEqual([limit] * (len(matched) - 1), matched[:-1])
+        self.assertLessEqual(matched[-1], limit)
+
+    def test_each_call_is_bounded_and_after_a_crash_halfway_nothing_is_lost_or_doubled(self):
+        ids = self.publish_many(2500, "session.revoked")
+        webhook, path = self.webhook(events=["session.revoked"], status="paused")
+
+        def count(status):
+            return self.api.deliveries(webhook["id"], status=status, per_page=1)["total"]
+
+        replay = {"since": LONG_AGO, "event_type": "session.revoked", "replay_id": "halfway"}
+        for limit in (0, 10_001):
+            answer = self.api.request(
+                "POST", f"{BASE}/{webhook['id']}/replay", {**replay, "limit": limit}
+            )
+            self.assertEqual(422, answer.status, answer)
+        self.broken_off("replay", webhook, lambda: count("pending") > 0, **replay)
+        made = count("pending")
+        matched, created = self.pages("replay", "created", webhook, 700, **replay)
+        self.assert_bounded(matched, 700)
+        self.assertEqual((2500, 2500 - made, 2500), (sum(matched), created, count("pending")))
+
+        self.broken_off("deliveries/cancel", webhook, lambda: count("cancelled") > 0)
+        done = count("cancelled")
+        matched, cancelled = self.pages("deliveries/cancel", "cancelled", webhook, 700)
+        self.assert_bounded(matched, 700)
+        self.assertEqual((2500 - done, 2500), (cancelled, count("cancelled")))
+
+        retry = {"status": "cancelled"}
+        self.broken_off("deliveries/retry", webhook, lambda: count("pending") > 0, **retry)
+        done = count("pending")
+        matched, retried = self.pages("deliveries/retry", "retried", webhook, 700, **retry)
+        self.assert_bounded(matched, 700)
+        self.assertEqual((2500 - done, 2500), (retried, count("pending")))
+
+        self.api.update(webhook["id"], status="active")
+        self.daemon.wait_deliveries(webhook["id"], 2500, 60, status="succeeded", per_page=1)
+        self.assertEqual(sorted(ids), sorted(self.received(path, 2500)))
 
     def test_the_command_line_retries_replays_and_cancels(self):
         webhook, path = self.webhook(
