@@ -82,6 +82,7 @@ class LoopDispatcher final : public Dispatcher {
   void record_test(const QueueTurn& turn);
   void make_loop(std::size_t index, const DispatcherOptions& options, Random& random);
   void report_broken(const std::string& reason);
+  void hand_over(std::vector<FreshClaim> claims);
 
   Store& store_;
   const Clock& clock_;
@@ -107,11 +108,14 @@ LoopDispatcher::LoopDispatcher(const DispatcherOptions& options, Store& store, c
       on_broken_store_(std::move(on_broken_store)),
       loops_(loop_count(options.loops)) {
   for (std::size_t i = 0; i < loops_.size(); ++i) make_loop(i, options, random);
+  store_.hand_fresh_claims_to(
+      [this](std::vector<FreshClaim> claims) { hand_over(std::move(claims)); });
   // None before all are there: what one of them records may be work for any other.
   for (Loop& loop : loops_) loop.thread->start();
 }
 
 LoopDispatcher::~LoopDispatcher() {
+  store_.hand_fresh_claims_to(nullptr);
   for (Loop& loop : loops_) loop.thread->stop();
 }
 
@@ -157,6 +161,16 @@ void LoopDispatcher::notify(std::span<const WebhookId> webhooks) {
   for (const WebhookId& id : webhooks) by_loop[loop_of_shard(shard_of(id))].push_back(id);
   for (std::size_t i = 0; i < loops_.size(); ++i) {
     if (!by_loop[i].empty()) loops_[i].thread->note(by_loop[i]);
+  }
+}
+
+void LoopDispatcher::hand_over(std::vector<FreshClaim> claims) {
+  std::vector<std::vector<FreshClaim>> by_loop(loops_.size());
+  for (FreshClaim& claim : claims) {
+    by_loop[loop_of_shard(shard_of(claim.webhook))].push_back(std::move(claim));
+  }
+  for (std::size_t i = 0; i < loops_.size(); ++i) {
+    if (!by_loop[i].empty()) loops_[i].thread->hand_over(std::move(by_loop[i]));
   }
 }
 

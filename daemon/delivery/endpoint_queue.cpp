@@ -176,27 +176,42 @@ bool EndpointQueue::wants_automatic(Moment now) {
   return room > 0 && (automatic_.empty() || room >= endpoint_.max_in_flight / 2);
 }
 
+// Only where attempts succeed, and not where each has to wait for its turn.
+int EndpointQueue::standing_room(int standing, Moment now) {
+  if (endpoint_.ordered || rate_ || circuit_is_open(health())) return 0;
+  return std::min({standing, prefetch_, automatic_room(now)});
+}
+
+// Seldom enough that a claim serves many deliveries.
+bool EndpointQueue::wants_standing(int standing, Moment now) {
+  const int room = standing_room(standing, now);
+  return 2 * room >= endpoint_.max_in_flight && 2 * standing_ <= room;
+}
+
 // A claim of anything brings retries by hand too, unless others are before them.
 bool EndpointQueue::wants_manual(Moment now) {
   return look_for_manual_ && manual_room() > 0 && (backlog_ || automatic_room(now) == 0);
 }
 
-bool EndpointQueue::wants_claims(Moment now) {
+bool EndpointQueue::wants_claims(int standing, Moment now) {
   if (!is_active() || is_shifting() || answers_due_ > 0) return false;
-  return wants_automatic(now) || wants_manual(now);
+  return wants_automatic(now) || wants_manual(now) || wants_standing(standing, now);
 }
 
-std::vector<ClaimRequest> EndpointQueue::claim_requests(int most, Moment now) {
+std::vector<ClaimRequest> EndpointQueue::claim_requests(int most, int standing, Moment now) {
   std::vector<ClaimRequest> requests;
-  if (most < 1 || !wants_claims(now)) return requests;
-  const bool automatic = wants_automatic(now);
+  if (most < 1 || !wants_claims(standing, now)) return requests;
+  // A claim for fewer places than may stand would be asked for again and again.
+  const bool renewal = wants_standing(standing, now) && most >= standing_room(standing, now);
+  const bool automatic = wants_automatic(now) || renewal;
   const bool manual = wants_manual(now);
   const Timestamp due_by = now.wall + kClaimLead;
   if (manual) {
     requests.push_back({id(), std::min(most, manual_room()), Claimable::manual_only, due_by});
   }
   if (automatic) {
-    requests.push_back({id(), std::min(most, automatic_room(now)), Claimable::any, due_by});
+    requests.push_back({id(), std::min(most, automatic_room(now)), Claimable::any, due_by,
+                        standing_room(standing, now)});
   }
   manual_asked_ = std::exchange(look_for_manual_, false);
   look_ = false;
@@ -215,7 +230,10 @@ void EndpointQueue::answered(const ClaimRequest& asked, Claim claim, Timestamp n
   }
   const bool filled = static_cast<int>(claim.deliveries.size()) >= asked.limit;
   const bool only_answer = answers_due_ == 0;
-  if (asked.what == Claimable::any) backlog_ = filled;
+  if (asked.what == Claimable::any) {
+    backlog_ = filled;
+    standing_ = claim.standing;
+  }
   if (filled && manual_asked_) look_for_manual_ = true;
   // Of two answers the first brought every retry by hand, unless it was filled itself.
   if (!only_answer) manual_asked_ = false;
@@ -227,6 +245,12 @@ void EndpointQueue::answered(const ClaimRequest& asked, Claim claim, Timestamp n
     auto& hand = delivery.trigger == Trigger::automatic ? automatic_ : manual_;
     hand.push_back(std::move(delivery));
   }
+}
+
+void EndpointQueue::received(FreshClaim claim) {
+  standing_ = std::max(0, standing_ - static_cast<int>(claim.deliveries.size()));
+  if (claim.generation != endpoint_.generation) give_back_ = true;
+  for (ClaimedDelivery& delivery : claim.deliveries) automatic_.push_back(std::move(delivery));
 }
 
 bool EndpointQueue::is_blocked(Monotonic now) {

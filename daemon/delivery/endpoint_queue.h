@@ -58,10 +58,15 @@ class EndpointQueue {
 
   // ---- claiming
 
-  // What to ask the store for now, at most `most` deliveries; none while an answer is due.
-  std::vector<ClaimRequest> claim_requests(int most, Moment now);
-  bool wants_claims(Moment now);
+  // What to ask the store for now, at most `most` deliveries; none while an answer is due. At most
+  // `standing` of the places that they leave free are to stand.
+  std::vector<ClaimRequest> claim_requests(int most, int standing, Moment now);
+  bool wants_claims(int standing, Moment now);
   void answered(const ClaimRequest& asked, Claim claim, Timestamp now);
+  // Claimed by publications, for places that stood.
+  void received(FreshClaim claim);
+  // Places of it may stand in the store.
+  bool may_have_standing() const { return standing_ > 0 || answers_due_ > 0; }
 
   // Claims in hand that may not be started for longer than a moment; they leave the queue.
   std::vector<ClaimedDelivery> take_back(Moment now);
@@ -95,6 +100,9 @@ class EndpointQueue {
   int automatic_room(Moment now);
   int manual_room() const;
   bool wants_automatic(Moment now);
+  // How many places may stand now.
+  int standing_room(int standing, Moment now);
+  bool wants_standing(int standing, Moment now);
   bool wants_manual(Moment now);
   std::optional<Timestamp> due(Timestamp now) const;
   void expect_retry(Timestamp at);
@@ -124,6 +132,7 @@ class EndpointQueue {
 
   int answers_due_ = 0;
   int void_answers_ = 0;    // of these, to claims that were made before the generation changed
+  int standing_ = 0;        // places, as the store said last, without those that have been taken
   bool give_back_ = false;  // what is in hand was claimed under another generation
   bool look_ = false;       // the store may have something that next_due_ does not know of
   bool look_for_manual_ = false;        // the same for retries by hand

@@ -1,6 +1,7 @@
 #include "delivery/loop_thread.h"
 
 #include <csignal>
+#include <iterator>
 #include <utility>
 
 namespace webhookd {
@@ -49,6 +50,18 @@ void LoopThread::note(std::span<const WebhookId> webhooks) {
     const std::lock_guard lock(mutex_);
     if (closed_) return;
     mail_.notes.insert(webhooks.begin(), webhooks.end());
+    wake = mail_is_first();
+  }
+  if (wake) sender_->wake();
+}
+
+void LoopThread::hand_over(std::vector<FreshClaim> claims) {
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;  // as those in hand: the next start finds them in flight
+    mail_.fresh.insert(mail_.fresh.end(), std::make_move_iterator(claims.begin()),
+                       std::make_move_iterator(claims.end()));
     wake = mail_is_first();
   }
   if (wake) sender_->wake();
@@ -145,6 +158,7 @@ void LoopThread::run() {
 
 void LoopThread::handle(Mail mail) {
   const Moment moment = now();
+  if (!mail.fresh.empty()) loop_.received(std::move(mail.fresh), moment);
   // Answers first: commands that come after them know more.
   for (TurnAnswer& answer : mail.answers) loop_.answered(std::move(answer), moment);
   for (const Command& command : mail.commands) command(loop_, moment);

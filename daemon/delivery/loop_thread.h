@@ -38,6 +38,7 @@ class LoopThread {
   void start();
 
   void note(std::span<const WebhookId> webhooks);
+  void hand_over(std::vector<FreshClaim> claims);
 
   using Command = std::function<void(ShardLoop&, Moment)>;
   enum class Posted { yes, stopped };
@@ -59,6 +60,7 @@ class LoopThread {
  private:
   struct Mail {
     std::unordered_set<WebhookId> notes;
+    std::vector<FreshClaim> fresh;
     std::vector<Command> commands;
     std::vector<TurnAnswer> answers;
   };

@@ -17,6 +17,8 @@ constexpr int kMostClaimsDue = 2048;
 // Between them answers are taken in: receivers that answer at once then never have thousands of
 // transfers open, which would make each of them dearer.
 constexpr int kStartsPerStep = 64;
+// Of all endpoints together: at most 64 MiB of bodies.
+constexpr int kMostStanding = 16'384;
 constexpr int kLeastClaimsDue = 256;  // for endpoints that hold nothing, whatever the bytes
 // Claims come before their sizes are known: expect much until we have seen some.
 constexpr double kFirstBodyGuess = 256 * 1024;
@@ -37,7 +39,7 @@ SentAttempt sent_attempt(const WebhookId& webhook, const ClaimedDelivery& delive
 bool is_empty(const QueueTurn& turn) {
   return turn.results.empty() && turn.health.empty() && turn.disable.empty() &&
          turn.recovered.empty() && turn.released.empty() && turn.shifts.empty() &&
-         turn.claims.empty();
+         turn.claims.empty() && turn.withdrawn.empty();
 }
 
 bool same(const EndpointState& left, const EndpointState& right) {
@@ -130,13 +132,28 @@ void ShardLoop::answered(TurnAnswer answer, Moment now) {
     claims_due_ -= asked.limit;
     const auto found = places_.find(asked.webhook);
     if (found == places_.end()) continue;  // deleted meanwhile, and its deliveries with it
-    for (const ClaimedDelivery& delivery : claim.deliveries) {
-      claimed_bytes_ += delivery.body.size();
-      const double surprise = static_cast<double>(delivery.body.size()) - usual_body_bytes_;
-      usual_body_bytes_ += surprise / (surprise > 0 ? 8 : 64);
-    }
+    count_claimed(claim.deliveries);
     found->second->queue.answered(asked, std::move(claim), now.wall);
     touch(*found->second, now);
+  }
+}
+
+void ShardLoop::received(std::vector<FreshClaim> claims, Moment now) {
+  notice_clock_jump(now);
+  for (FreshClaim& claim : claims) {
+    const auto found = places_.find(claim.webhook);
+    if (found == places_.end()) continue;
+    count_claimed(claim.deliveries);
+    found->second->queue.received(std::move(claim));
+    touch(*found->second, now);
+  }
+}
+
+void ShardLoop::count_claimed(const std::vector<ClaimedDelivery>& deliveries) {
+  for (const ClaimedDelivery& delivery : deliveries) {
+    claimed_bytes_ += delivery.body.size();
+    const double surprise = static_cast<double>(delivery.body.size()) - usual_body_bytes_;
+    usual_body_bytes_ += surprise / (surprise > 0 ? 8 : 64);
   }
 }
 
@@ -202,7 +219,7 @@ void ShardLoop::touch(Place& place, Moment now) {
       place.is_ready = true;
       ready_.push_back(&place);
     }
-    if (!place.is_asking && place.queue.wants_claims(now)) {
+    if (!place.is_asking && place.queue.wants_claims(standing_allowance(), now)) {
       place.is_asking = true;
       asking_.push_back(&place);
     }
@@ -299,6 +316,10 @@ int ShardLoop::claim_budget(const Place& place) const {
   return place.queue.holds_nothing() && claims_due_ < kLeastClaimsDue ? 1 : 0;
 }
 
+int ShardLoop::standing_allowance() const {
+  return kMostStanding / std::max(1, static_cast<int>(places_.size()));
+}
+
 void ShardLoop::ask(Moment now) {
   if (unrecorded_ >= options_.max_unrecorded) return;
   for (std::size_t left = asking_.size(); left > 0 && claims_due_ < kMostClaimsDue; --left) {
@@ -306,7 +327,8 @@ void ShardLoop::ask(Moment now) {
     asking_.pop_front();
     place.is_asking = false;
     const int budget = claim_budget(place);
-    for (const ClaimRequest& request : place.queue.claim_requests(budget, now)) {
+    for (const ClaimRequest& request :
+         place.queue.claim_requests(budget, standing_allowance(), now)) {
       claims_due_ += request.limit;
       turn_.claims.push_back(request);
     }
@@ -372,6 +394,7 @@ void ShardLoop::stop_starting(Moment now) {
   for (const auto& [id, place] : places_) {
     place->is_ready = place->is_asking = false;
     place->timer.reset();
+    if (place->queue.may_have_standing()) turn_.withdrawn.push_back(id);
     touch(*place, now);
   }
 }

@@ -63,6 +63,8 @@ class ShardLoop {
   // The result of a test that its caller could not record.
   void record_test(AttemptResult result);
   void answered(TurnAnswer answer, Moment now);
+  // What publications have claimed. Those of unknown webhooks are ignored: they are deleted.
+  void received(std::vector<FreshClaim> claims, Moment now);
   void ended(std::vector<SendResult> results, Moment now);
 
   // Fires what is due, claims, starts, submits. Returns for how long there is nothing to do,
@@ -114,6 +116,9 @@ class ShardLoop {
   void fire_timers(Moment now);
   void ask(Moment now);
   int claim_budget(const Place& place) const;
+  // How many places of one endpoint may stand.
+  int standing_allowance() const;
+  void count_claimed(const std::vector<ClaimedDelivery>& deliveries);
   bool may_start() const;
   void start_ready(Moment now);
   void start_one(Place& place, Moment now);

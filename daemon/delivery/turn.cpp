@@ -51,6 +51,7 @@ void merge(QueueTurn& turn, QueueTurn later) {
   append(turn.released, later.released);
   append(turn.shifts, later.shifts);
   append(turn.claims, later.claims);
+  append(turn.withdrawn, later.withdrawn);
 }
 
 }  // namespace webhookd

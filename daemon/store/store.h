@@ -99,7 +99,7 @@ struct PublishResult {
   // False when any event conflicts: then none is stored.
   bool stored = true;
   std::vector<PublishedEvent> events;  // in the order they were given
-  std::vector<WebhookId> woken;        // webhooks that have new work, each once
+  std::vector<WebhookId> woken;        // webhooks that have new work to claim, each once
 };
 
 // ---- deliveries -----------------------------------------------------------------------------
@@ -236,6 +236,11 @@ struct ClaimRequest {
   Claimable what = Claimable::any;
   // Nothing that is due later than this, whatever the time is: the clock may have been set since.
   std::optional<Timestamp> due_by = std::nullopt;
+  // At most so many of the places that it leaves free go on standing: publish() claims new
+  // deliveries for them as it stores them. Once one finds no place it waits, and all that come
+  // after it, until the next claim. Each claim of `any` replaces what stood. For an ordered webhook
+  // none ever stands.
+  int standing = 0;  // >= 0
 };
 
 struct ClaimedDelivery {
@@ -254,6 +259,18 @@ struct Claim {
   std::vector<ClaimedDelivery> deliveries;  // due ones, earliest first; for an ordered webhook at
                                             // most one automatic delivery is in flight
   std::optional<Timestamp> next_due;        // of what is left, as in Endpoint
+  int standing = 0;                         // places that stand from now on
+};
+
+// Larger bodies wait for an ordinary claim, so that what stands never fills the memory.
+inline constexpr std::size_t kMostStandingBytes = 4096;
+
+// New deliveries that publish() has claimed in its own transaction: in flight, like those of any
+// other claim.
+struct FreshClaim {
+  WebhookId webhook;
+  std::int64_t generation = 0;  // the endpoint's at that time
+  std::vector<ClaimedDelivery> deliveries;
 };
 
 // How an attempt ended and what becomes of its delivery.
@@ -323,6 +340,7 @@ struct QueueTurn {
   std::vector<DeliveryId> released;  // claimed, never tried: pending again, no attempt counted
   std::vector<ClockShift> shifts;    // made after the results are in
   std::vector<ClaimRequest> claims;  // the same
+  std::vector<WebhookId> withdrawn;  // last: no place of theirs stands any more
 };
 
 struct QueueTurnResult {
@@ -426,7 +444,8 @@ class Store {
   // -- events
 
   // All or nothing. One pending delivery, due now, for each webhook that is not disabled, matches
-  // type and binding. An event id is unique within its binding.
+  // type and binding; in flight where a claim stands for it. An event id is unique within its
+  // binding.
   virtual PublishResult publish(std::span<const NewEvent> events, Timestamp now) = 0;
   // publish() of one event, without a wait. `done` is called once, when the event is durable or it
   // has failed, on a thread of the store's: it must be quick, must not throw and must not wait for
@@ -474,6 +493,12 @@ class Store {
   // go to everyone who wants them but that webhook itself: one that failed on such an event would
   // make another one of it for ever.
   virtual QueueTurnResult queue_turn(const QueueTurn& turn, Timestamp now) = 0;
+  // `taker` gets what publish() claims, after the commit and before whoever published is answered,
+  // on a thread of the store's: it must be quick, must not throw and must not wait for the store.
+  // Set it before the first claim that leaves places standing; null, once no loop takes any: when
+  // this returns, the former one is not called any more.
+  using FreshClaims = std::function<void(std::vector<FreshClaim>)>;
+  virtual void hand_fresh_claims_to(FreshClaims taker) = 0;
 
   // -- finished attempts
 

@@ -78,6 +78,7 @@ class TroubledStore final : public Store {
     return fail(std::vector<Endpoint>{});
   }
   std::optional<Endpoint> endpoint(const WebhookId&) override { return fail(std::nullopt); }
+  void hand_fresh_claims_to(FreshClaims) override {}
   QueueTurnResult queue_turn(const QueueTurn&, Timestamp) override {
     return fail(QueueTurnResult{});
   }

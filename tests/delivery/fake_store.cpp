@@ -38,7 +38,24 @@ void FakeStore::change(const WebhookId& webhook, const std::function<void(Endpoi
 
 DeliveryId FakeStore::publish(const WebhookId& webhook, Timestamp now, std::string body) {
   const std::lock_guard lock(mutex_);
-  return insert(webhook, now, std::move(body));
+  const DeliveryId id = insert(webhook, now, std::move(body));
+  const Endpoint& endpoint = endpoints_.at(webhook);
+  if (endpoint.status == WebhookStatus::active && standing_[webhook] > 0) {
+    --standing_[webhook];
+    taker_({FreshClaim{webhook, endpoint.generation, {take(rows_.at(id.value))}}});
+  }
+  return id;
+}
+
+int FakeStore::standing(const WebhookId& webhook) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = standing_.find(webhook);
+  return found == standing_.end() ? 0 : found->second;
+}
+
+void FakeStore::hand_fresh_claims_to(FreshClaims taker) {
+  const std::lock_guard lock(mutex_);
+  taker_ = std::move(taker);
 }
 
 DeliveryId FakeStore::insert(const WebhookId& webhook, Timestamp now, std::string body) {
@@ -208,6 +225,7 @@ QueueTurnResult FakeStore::queue_turn(const QueueTurn& turn, Timestamp now) {
   QueueTurnResult result;
   for (const ClockShift& asked : turn.shifts) result.shifted.push_back(shift(asked));
   for (const ClaimRequest& request : turn.claims) result.claims.push_back(claim(request, now));
+  for (const WebhookId& webhook : turn.withdrawn) standing_[webhook] = 0;
   if (tell_ && !turn.disable.empty()) {
     insert(*tell_, now, "{}");
     result.woken.push_back(*tell_);
@@ -255,14 +273,21 @@ Claim FakeStore::claim(const ClaimRequest& request, Timestamp now) {
   if (due.size() > static_cast<std::size_t>(request.limit)) {
     due.resize(static_cast<std::size_t>(request.limit));
   }
-  for (Row* const row : due) {
-    row->status = DeliveryStatus::in_flight;
-    claim.deliveries.push_back({row->id, row->event_id, "user.created",
-                                static_cast<int>(row->attempts.size()) + 1, row->max_attempts,
-                                row->next_trigger, row->due, row->body});
-  }
+  for (Row* const row : due) claim.deliveries.push_back(take(*row));
   claim.next_due = next_due(request.webhook);
+  if (request.what == Claimable::any) {
+    const bool is_free = taker_ && !(claim.next_due && *claim.next_due <= now);
+    const int left = request.limit - static_cast<int>(claim.deliveries.size());
+    standing_[request.webhook] = claim.standing = is_free ? std::min(request.standing, left) : 0;
+  }
   return claim;
+}
+
+ClaimedDelivery FakeStore::take(Row& row) {
+  row.status = DeliveryStatus::in_flight;
+  return {
+      row.id,           row.event_id,     "user.created", static_cast<int>(row.attempts.size()) + 1,
+      row.max_attempts, row.next_trigger, row.due,        row.body};
 }
 
 ClockShiftPiece FakeStore::shift(const ClockShift& shift) {

@@ -32,6 +32,7 @@ class FakeStore final : public Store {
   void remove(const WebhookId& webhook);
   void change(const WebhookId& webhook, const std::function<void(Endpoint&)>& how);
   DeliveryId publish(const WebhookId& webhook, Timestamp now, std::string body = "{}");
+  int standing(const WebhookId& webhook) const;
   void retry_by_hand(DeliveryId id, Timestamp now);
   Row row(DeliveryId id) const;
   std::vector<Row> rows() const;
@@ -60,6 +61,7 @@ class FakeStore final : public Store {
   std::vector<Endpoint> endpoints(std::span<const int> shards) override;
   std::optional<Endpoint> endpoint(const WebhookId& id) override;
   QueueTurnResult queue_turn(const QueueTurn& turn, Timestamp now) override;
+  void hand_fresh_claims_to(FreshClaims taker) override;
 
   // ---- not needed by delivery
 
@@ -106,6 +108,7 @@ class FakeStore final : public Store {
   bool is_held_by_order(const Row& row) const;
   std::optional<Timestamp> next_due(const WebhookId& webhook) const;
   Claim claim(const ClaimRequest& request, Timestamp now);
+  ClaimedDelivery take(Row& row);
   ClockShiftPiece shift(const ClockShift& shift);
   DeliveryId insert(const WebhookId& webhook, Timestamp now, std::string body);
 
@@ -117,6 +120,8 @@ class FakeStore final : public Store {
   std::vector<Recovery> recoveries_;
   std::optional<WebhookId> tell_;
   std::optional<StoreError::Kind> failure_;
+  FreshClaims taker_;
+  std::map<WebhookId, int> standing_;
   std::optional<std::size_t> most_results_;
   std::optional<StoreError::Kind> read_failure_;
   int turns_ = 0;

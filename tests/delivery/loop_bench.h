@@ -2,10 +2,13 @@
 
 // A shard loop over a fake store and a fake sender, stepped by hand.
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <deque>
+#include <iterator>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "delivery/fake_store.h"
@@ -42,7 +45,12 @@ class MiddleRandom final : public Random {
 class LoopBench final : private TurnSink {
  public:
   explicit LoopBench(ShardLoopOptions options = usual_options())
-      : loop_(std::move(options), sender, *this, random_, board) {}
+      : loop_(std::move(options), sender, *this, random_, board) {
+    store.hand_fresh_claims_to([this](std::vector<FreshClaim> claims) {
+      if (!mail_is_slow) return loop_.received(std::move(claims), now_);
+      std::ranges::move(claims, std::back_inserter(mail_));
+    });
+  }
 
   static ShardLoopOptions usual_options() {
     ShardLoopOptions options;
@@ -65,7 +73,7 @@ class LoopBench final : private TurnSink {
   }
   DeliveryId publish(const WebhookId& id, std::string body = "{}") {
     const DeliveryId delivery = store.publish(id, now_.wall, std::move(body));
-    loop_.note(id, now_);
+    if (store.row(delivery).status == DeliveryStatus::pending) loop_.note(id, now_);
     return delivery;
   }
   void publish_many(const WebhookId& id, int count) {
@@ -102,6 +110,7 @@ class LoopBench final : private TurnSink {
     }
   }
   std::size_t waiting_turns() const { return turns_.size(); }
+  void bring_mail() { loop_.received(std::exchange(mail_, {}), now_); }
 
   void advance(std::chrono::milliseconds by) {
     now_.wall += by;
@@ -152,6 +161,7 @@ class LoopBench final : private TurnSink {
   FakeSender sender;
   StateBoard board;
   bool store_is_slow = false;
+  bool mail_is_slow = false;  // what publications claim comes only with bring_mail()
 
  private:
   void submit(QueueTurn turn) override { turns_.push_back(std::move(turn)); }
@@ -160,6 +170,7 @@ class LoopBench final : private TurnSink {
   std::chrono::milliseconds store_clock_{0};
   MiddleRandom random_;
   std::deque<QueueTurn> turns_;
+  std::vector<FreshClaim> mail_;
   std::chrono::milliseconds sleep_{0};
   ShardLoop loop_;
 };

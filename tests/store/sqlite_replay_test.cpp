@@ -22,9 +22,10 @@ struct Spans {
   Sealer sealer{SealingKey(std::string(32, 'k')), random};
   Connection db{directory.path() / "test.db", Connection::Role::writer};
   Subscriptions subscriptions{3};
+  StandingClaims standing;
   Tally tally;
   Tally group_tally;
-  Transaction transaction{db, subscriptions, tally, group_tally, sealer};
+  Transaction transaction{db, subscriptions, standing, tally, group_tally, sealer};
   ChangeContext context{kStart, "test", "unix", "r"};
   int events = 0;
 

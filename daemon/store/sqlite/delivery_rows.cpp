@@ -137,9 +137,9 @@ std::optional<DeliveryState> load_state(Connection& db, DeliveryId id) {
 DeliveryId insert_delivery(Connection& db, const NewDelivery& delivery) {
   db.run(
       "INSERT INTO deliveries(webhook_seq, event_seq, status, generation, test, max_attempts,"
-      " next_attempt_at, created_at, replay_seq) VALUES(?1, ?2, 0, ?3, 0, ?4, ?5, ?5, ?6)",
+      " next_attempt_at, created_at, replay_seq) VALUES(?1, ?2, ?7, ?3, 0, ?4, ?5, ?5, ?6)",
       delivery.webhook_seq, delivery.event_seq, delivery.generation, delivery.max_attempts,
-      delivery.now, delivery.replay_seq);
+      delivery.now, delivery.replay_seq, static_cast<int>(delivery.status));
   return DeliveryId{db.last_insert_id()};
 }
 

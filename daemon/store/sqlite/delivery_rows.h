@@ -47,10 +47,10 @@ struct NewDelivery {
   std::int64_t event_seq = 0;
   std::int64_t generation = 0;
   int max_attempts = 1;
-  Timestamp now;
+  Timestamp now;  // and due
+  DeliveryStatus status = DeliveryStatus::pending;
   std::optional<std::int64_t> replay_seq = std::nullopt;  // that it was made by
 };
-// Pending and due now.
 DeliveryId insert_delivery(Connection& db, const NewDelivery& delivery);
 
 void mark_cancelled(Connection& db, DeliveryId id, Timestamp now);

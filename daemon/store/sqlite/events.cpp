@@ -70,6 +70,13 @@ std::int64_t insert_event(Connection& db, const NewEvent& event, std::size_t del
   return db.last_insert_id();
 }
 
+// Whether a loop has left a place for its delivery. Once one has to wait, none overtakes it.
+bool claims_at_once(Transaction& transaction, const NewEvent& event, const Subscriber& subscriber) {
+  if (event.body.size() <= kMostStandingBytes && transaction.standing.take(subscriber)) return true;
+  transaction.standing.set(subscriber, 0);
+  return false;
+}
+
 // How many deliveries it made.
 std::int64_t store_event(Transaction& transaction, const NewEvent& event,
                          const std::vector<const Subscriber*>& wanted, Timestamp now,
@@ -77,11 +84,21 @@ std::int64_t store_event(Transaction& transaction, const NewEvent& event,
   const std::int64_t seq = insert_event(transaction.db, event, wanted.size(), false, now);
   transaction.tally.accepted(seq, now);
   for (const Subscriber* subscriber : wanted) {
-    insert_delivery(transaction.db,
-                    {subscriber->seq, seq, subscriber->generation, subscriber->max_attempts, now});
-    transaction.tally.count(subscriber->seq, false, DeliveryStatus::pending, 1);
+    const DeliveryStatus status = claims_at_once(transaction, event, *subscriber)
+                                      ? DeliveryStatus::in_flight
+                                      : DeliveryStatus::pending;
+    const DeliveryId id = insert_delivery(
+        transaction.db,
+        {subscriber->seq, seq, subscriber->generation, subscriber->max_attempts, now, status});
+    transaction.tally.count(subscriber->seq, false, status, 1);
     ++transaction.tally.rollup(subscriber->seq, now).created;
-    if (subscriber->status == WebhookStatus::active) woken.insert(subscriber);
+    if (status == DeliveryStatus::in_flight) {
+      transaction.standing.hand_over(
+          *subscriber, {id, event.event_id, event.event_type, 1, subscriber->max_attempts,
+                        Trigger::automatic, now, event.body});
+    } else if (subscriber->status == WebhookStatus::active) {
+      woken.insert(subscriber);
+    }
   }
   return static_cast<std::int64_t>(wanted.size());
 }

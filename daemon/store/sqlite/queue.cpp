@@ -164,6 +164,13 @@ AllDue due_of(Connection& db, const QueueKey& key, const ClaimRequest& request, 
   return read_all(db.query(kDue, key.seq, key.generation, now, request.limit));
 }
 
+// What is stored from now on may not overtake what is due.
+int standing_places(const ClaimRequest& request, const Claim& claim, const QueueKey& key,
+                    Timestamp now) {
+  if (key.ordered || key.sorting || (claim.next_due && *claim.next_due <= now)) return 0;
+  return std::min(request.standing, request.limit - static_cast<int>(claim.deliveries.size()));
+}
+
 Claim make_claim(Transaction& transaction, const ClaimRequest& request, Timestamp now) {
   Claim claim{request.webhook, {}, std::nullopt};
   const Timestamp due_by = std::min(now, request.due_by.value_or(now));
@@ -176,6 +183,10 @@ Claim make_claim(Transaction& transaction, const ClaimRequest& request, Timestam
     claim.deliveries.push_back(std::move(due));
   }
   claim.next_due = next_due(transaction.db, key);
+  if (request.what == Claimable::any) {
+    claim.standing = standing_places(request, claim, key, now);
+    transaction.standing.set(*subscriber, claim.standing);
+  }
   return claim;
 }
 
@@ -319,6 +330,10 @@ QueueTurnResult make_turn(Transaction& transaction, const QueueTurn& turn, Times
   result.claims.reserve(turn.claims.size());
   for (const ClaimRequest& request : turn.claims) {
     result.claims.push_back(make_claim(transaction, request, now));
+  }
+  for (const WebhookId& webhook : turn.withdrawn) {
+    const Subscriber* subscriber = transaction.subscriptions.find(webhook);
+    if (subscriber != nullptr) transaction.standing.set(*subscriber, 0);
   }
   return result;
 }

@@ -296,6 +296,10 @@ class SqliteStore final : public Store {
     return writer_.write(bytes, [&](Transaction& t) { return make_turn(t, turn, now); });
   }
 
+  void hand_fresh_claims_to(FreshClaims taker) override {
+    writer_.hand_fresh_claims_to(std::move(taker));
+  }
+
   AttemptPage attempts_after(AttemptId after, int limit) override {
     return readers_.read(ReadKind::list,
                          [&](Connection& db) { return load_attempts_after(db, after, limit); });

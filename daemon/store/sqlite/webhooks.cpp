@@ -146,6 +146,7 @@ bool delete_webhook(Transaction& transaction, const WebhookId& id, const ChangeC
   const Subscriber* found = transaction.subscriptions.find(id);
   if (found == nullptr) return false;
   const std::int64_t seq = found->seq;
+  transaction.standing.set(*found, 0);
   // What must not outlive it goes now; the rest is only history.
   transaction.db.run("DELETE FROM secrets WHERE webhook_seq = ?1", seq);
   transaction.db.run(

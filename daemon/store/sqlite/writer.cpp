@@ -133,11 +133,11 @@ bool Writer::take(Group& group) {
 
 void Writer::make(Requests group) {
   std::exception_ptr failure;
-  if (try_group(group, failure) == Fate::kept) return;
-  if (store_error_kind(failure) == StoreError::Kind::full && make_room() &&
-      try_group(group, failure) == Fate::kept) {
-    return;
-  }
+  if (try_group(group, Savepoints::none, failure) == Fate::kept) return;
+  const auto kind = store_error_kind(failure);
+  const bool is_worth_another_try =
+      kind ? *kind == StoreError::Kind::full && make_room() : group.size() > 1;
+  if (is_worth_another_try && try_group(group, Savepoints::each, failure) == Fate::kept) return;
   // One by one, so that the one that cannot be made does not fail the others.
   for (const auto& request : group) {
     const bool own_fault = request->error && !store_error_kind(request->error);
@@ -152,55 +152,59 @@ void Writer::make(Requests group) {
       continue;
     }
     std::exception_ptr own_failure;
-    if (try_group({&request, 1}, own_failure) == Fate::lost && !request->error) {
+    if (try_group({&request, 1}, Savepoints::none, own_failure) == Fate::lost && !request->error) {
       request->error = own_failure;
     }
   }
 }
 
-Writer::Fate Writer::try_group(Requests group, std::exception_ptr& failure) {
+Writer::Fate Writer::try_group(Requests group, Savepoints savepoints, std::exception_ptr& failure) {
   group_tally_.clear();
   try {
     if (broken_) throw StoreError(StoreError::Kind::broken, *broken_);
     db_->run("BEGIN IMMEDIATE");
     for (const auto& request : group) {
-      make_request(*request);
-      if (broken_ || (request->error && undo_request() == Fate::lost)) {
+      make_request(*request, savepoints);
+      if (!request->error) continue;
+      if (broken_ || savepoints == Savepoints::none || undo_request() == Fate::lost) {
         std::rethrow_exception(request->error);
       }
     }
     group_tally_.write_to(*db_);
     db_->run("COMMIT");
-    subscriptions_.committed();
-    return Fate::kept;
   } catch (...) {
     failure = std::current_exception();
     note(failure);
     undo_group();
     return Fate::lost;
   }
+  subscriptions_.committed();
+  hand_over();
+  return Fate::kept;
 }
 
 // Leaves what the work threw in the request, and the savepoint open then.
-void Writer::make_request(Request& request) {
+void Writer::make_request(Request& request, Savepoints savepoints) {
   request.error = nullptr;
   request_tally_.clear();
-  db_->run("SAVEPOINT request");
+  standing_.begin_request();
+  if (savepoints == Savepoints::each) db_->run("SAVEPOINT request");
   try {
     subscriptions_.refresh(*db_);
-    Transaction transaction{*db_, subscriptions_, request_tally_, group_tally_, sealer_};
+    Transaction transaction{*db_, subscriptions_, standing_, request_tally_, group_tally_, sealer_};
     request.work(transaction);
   } catch (...) {
     request.error = std::current_exception();
     note(request.error);
     return;
   }
-  db_->run("RELEASE request");
+  if (savepoints == Savepoints::each) db_->run("RELEASE request");
   group_tally_.merge(request_tally_);
 }
 
 Writer::Fate Writer::undo_request() {
   subscriptions_.rolled_back();
+  standing_.undo_request();
   // A full disk may have undone the whole transaction.
   if (!db_->in_transaction()) return Fate::lost;
   db_->run("ROLLBACK TO request");
@@ -211,6 +215,7 @@ Writer::Fate Writer::undo_request() {
 void Writer::undo_group() {
   subscriptions_.rolled_back();
   subscriptions_.committed();
+  standing_.undo_group();
   if (!db_->in_transaction()) return;
   try {
     db_->run("ROLLBACK");
@@ -223,6 +228,18 @@ void Writer::note(const std::exception_ptr& error) {
   if (broken_ || store_error_kind(error) != StoreError::Kind::broken) return;
   broken_ = text_of(error);
   on_broken_(*broken_);
+}
+
+void Writer::hand_fresh_claims_to(Store::FreshClaims taker) {
+  const std::lock_guard lock(taker_mutex_);
+  taker_ = std::move(taker);
+}
+
+void Writer::hand_over() {
+  std::vector<FreshClaim> claims = standing_.commit();
+  if (claims.empty()) return;
+  const std::lock_guard lock(taker_mutex_);
+  if (taker_) taker_(std::move(claims));
 }
 
 void Writer::settle(Requests group) {

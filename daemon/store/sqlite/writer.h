@@ -18,6 +18,7 @@
 #include "store/seal.h"
 #include "store/sqlite/connection.h"
 #include "store/sqlite/rollup.h"
+#include "store/sqlite/standing_claims.h"
 #include "store/sqlite/subscriptions.h"
 
 namespace webhookd {
@@ -26,14 +27,16 @@ namespace webhookd {
 struct Transaction {
   Connection& db;
   Subscriptions& subscriptions;
+  StandingClaims& standing;
   Tally& tally;              // of this request; written when the group commits
   const Tally& group_tally;  // of the requests before it in the same group
   const Sealer& sealer;
 };
 
-// The one thread that writes and checkpoints. Requests that wait are made in one transaction, each
-// in a savepoint of its own, and share one fsync; a request that throws undoes and fails only
-// itself. Once a write or fsync has failed for good every later request is refused. Thread-safe.
+// The one thread that writes and checkpoints. Requests that wait are made in one transaction and
+// share one fsync; a request that throws undoes and fails only itself: then the transaction is made
+// again, each request in a savepoint of its own. Without need it has none, since SQLite copies every
+// page that is changed for the first time in a savepoint. Once a write or fsync has failed for good every later request is refused. Thread-safe.
 class Writer {
  public:
   // `on_broken` is called once, on its thread, when a write or fsync has failed for good.
@@ -50,6 +53,9 @@ class Writer {
     return std::chrono::steady_clock::now() < lists_held_until_.load();
   }
 
+  // As Store::hand_fresh_claims_to().
+  void hand_fresh_claims_to(Store::FreshClaims taker);
+
   // Call it every second: when the log's file has grown large and little is written any more, the
   // file shrinks.
   void tidy_log();
@@ -63,7 +69,7 @@ class Writer {
   void submit(std::size_t bytes, Work work, Done done);
 
   // Runs `work(Transaction&)` and returns what it returned once that is durable; throws what it
-  // threw. `work` may run more than once: the whole group is undone when the disk is full.
+  // threw. `work` may run more than once: the whole group is undone when one of it throws.
   // `bytes`: about how much it writes.
   template <typename Change>
   auto write(std::size_t bytes, Change work) -> std::invoke_result_t<Change&, Transaction&> {
@@ -92,8 +98,9 @@ class Writer {
   bool take(Group& group);
   using Requests = std::span<const std::unique_ptr<Request>>;
   void make(Requests group);
-  Fate try_group(Requests group, std::exception_ptr& failure);
-  void make_request(Request& request);
+  enum class Savepoints { none, each };
+  Fate try_group(Requests group, Savepoints savepoints, std::exception_ptr& failure);
+  void make_request(Request& request, Savepoints savepoints);
   Fate undo_request();
   void undo_group();
   void note(const std::exception_ptr& error);
@@ -103,6 +110,7 @@ class Writer {
   bool make_room();
   enum class Checkpoint { done, hindered, failed };
   Checkpoint checkpoint(int mode);
+  void hand_over();
   static void settle(Requests group);
 
   // The thread's own.
@@ -110,6 +118,7 @@ class Writer {
   const Sealer& sealer_;
   const std::function<void(const std::string&)> on_broken_;
   Subscriptions subscriptions_;
+  StandingClaims standing_;
   Tally request_tally_;
   Tally group_tally_;
   std::optional<std::string> broken_;
@@ -118,6 +127,9 @@ class Writer {
   int calm_pages_ = 0;  // of the log, when it became calm
   Monotonic calm_since_{};
   std::optional<Monotonic> no_room_at_;
+
+  std::mutex taker_mutex_;
+  Store::FreshClaims taker_;  // guarded by taker_mutex_, which is held while it is called
 
   std::atomic<Monotonic> lists_held_until_{Monotonic::min()};
 
