@@ -105,6 +105,12 @@ def set_clock(world, direction):
     accepts_again(world)
 
 
+def clock_while_down(world):
+    """The clock is set between a crash and the next start."""
+    world.kill()
+    world.set_clock(world.random.choice((-1, 1)) * world.random.choice(JUMPS))
+
+
 def rotate(world):
     """New secrets under load, with a grace period for the old ones and without."""
     for name in world.random.sample(sorted(world.endpoints.ids), 4):
@@ -138,6 +144,7 @@ FAULTS = {
     "failing fsync": failing_fsync,
     "clock forward": clock_forward,
     "clock back": clock_back,
+    "clock while down": clock_while_down,
     "rotate": rotate,
     "pause": pause,
 }

@@ -49,7 +49,7 @@ class Client(threading.Thread):
         self.faults = []
 
     def go(self, door):
-        self._door, self._api = door, None
+        self._door = door
         self._resting.clear()
         self._may_run.set()
 
@@ -72,13 +72,20 @@ class Client(threading.Thread):
     def _publish_until_stopped(self):
         for count in range(1 << 60):
             if not self._may_run.is_set():
+                self._hang_up()
                 self._resting.set()
                 self._may_run.wait()
             if self._stopped.is_set():
+                self._hang_up()
                 self._resting.set()
                 return
             self._publish(f"{self._number}-{count}")
             self._stopped.wait(self._random.uniform(0, LONGEST_BREAK))
+
+    def _hang_up(self):
+        if self._api:
+            self._api.close()
+        self._api = None
 
     def _publish(self, name):
         with_ids = self._random.random() >= WITHOUT_IDS
