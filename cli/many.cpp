@@ -60,19 +60,29 @@ void go_through(Context& context, const ManyCall& call, Mode mode, std::size_t p
   } while (!sum.cursor.is_null() && (!call.limit || matched() < *call.limit));
 }
 
-void show_sum(Context& context, const ManyCall& call, const Sum& sum) {
+void show_json(Context& context, const ManyCall& call, Mode mode, const Sum& sum) {
+  Json shown = {{"matched", sum.matched},
+                {call.changed, sum.changed},
+                {"skipped", sum.skipped},
+                {"next_cursor", sum.cursor}};
+  if (mode == Mode::dry) shown["dry_run"] = true;
+  context.out.json(shown.dump());
+}
+
+// Of a dry run no field's name says that something was done.
+void show_sum(Context& context, const ManyCall& call, Mode mode, const Sum& sum) {
   context.out.progress("");
-  const Json shown = {{"matched", sum.matched},
-                      {call.changed, sum.changed},
-                      {"skipped", sum.skipped},
-                      {"next_cursor", sum.cursor}};
-  if (context.out.is_json()) return context.out.json(shown.dump());
+  if (context.out.is_json()) return show_json(context, call, mode, sum);
+  const bool is_dry = mode == Mode::dry;
   Card card;
-  for (const auto& [name, value] : shown.items()) {
-    if (name != "next_cursor") card.add(name, {value.dump()});
-  }
+  card.add("matched", {std::to_string(sum.matched)});
+  card.add(is_dry ? "would be " + call.changed : call.changed, {std::to_string(sum.changed)});
+  card.add(is_dry ? "would be skipped" : "skipped", {std::to_string(sum.skipped)});
   context.out.show(card);
-  if (!sum.cursor.is_null()) context.out.note("there are more: a higher --limit takes them");
+  const bool is_limited = call.limit && static_cast<std::size_t>(sum.matched) >= *call.limit;
+  if (is_limited && !sum.cursor.is_null()) {
+    context.out.note("there are more: a higher --limit takes them");
+  }
 }
 
 // Nobody is asked about one page, nor where there is nobody.
@@ -111,7 +121,7 @@ Exit show_dry_run(Context& context, const ManyCall& call) {
   context.client.allow_at_least(kPatience);
   Sum sum;
   go_through(context, call, Mode::dry, kMostCounted, sum);
-  show_sum(context, call, sum);
+  show_sum(context, call, Mode::dry, sum);
   context.out.note("that was a dry run; nothing was changed");
   return Exit::done;
 }
@@ -124,10 +134,10 @@ Exit change_many(Context& context, const ManyCall& call) {
     go_through(context, call, Mode::real, kPage, sum);
   } catch (const CliError& error) {
     context.out.progress("");
-    if (sum.changed > 0) show_sum(context, call, sum);
+    if (sum.changed > 0) show_sum(context, call, Mode::real, sum);
     throw broken_off(error, call, sum);
   }
-  show_sum(context, call, sum);
+  show_sum(context, call, Mode::real, sum);
   return Exit::done;
 }
 

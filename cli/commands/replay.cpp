@@ -77,8 +77,8 @@ Exit replay(Context& context, const ReplayOptions& options) {
   }
   const std::string again = repeated(options, call.body);
   call.again = fmt::format("`{}` goes on and repeats nothing", again);
-  context.out.note(
-      fmt::format("replay id {}; should this break off, go on with\n  {}", replay_id, again));
+  context.out.note(fmt::format("replay id {}; should this break off, go on with", replay_id));
+  context.out.note("  " + again);
   return change_many(context, call);
 }
 
@@ -99,7 +99,7 @@ void add_replay(CommandLine& line) {
   command.add_option("--event", options->event_type, "Of this event type")->type_name("TYPE");
   command.add_flag("--missed-only", options->missed_only,
                    "Only events of which it has no delivery, or cancelled ones only");
-  command.add_flag("--dry-run", options->dry_run, "Only say how many");
+  command.add_flag("--dry-run", options->dry_run, "Only say how many would be made");
   add_limit(command, options->limit, "At most this many (default: all)");
   command
       .add_option("--replay-id", options->replay_id,

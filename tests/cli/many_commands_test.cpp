@@ -81,8 +81,15 @@ TEST_CASE("a dry run of many asks for nothing else, and says so") {
     f.server.answer("POST " + kOneWebhook + path, page(changed, 5, nullptr, 1));
     const Ran ran = f.run({command, "one", "--since", "2h", "--dry-run"});
     CHECK(ran.exit == 0);
-    CHECK(ran.out == std::string("field\tvalue\nmatched\t5\n") + changed + "\t4\nskipped\t1\n");
+    CHECK(ran.out == std::string("field\tvalue\nmatched\t5\nwould be ") + changed +
+                         "\t4\nwould be skipped\t1\n");
     CHECK(contains(ran.err, "nothing was changed"));
+    const Ran json = f.run({command, "one", "--since", "2h", "--dry-run", "-o", "json"});
+    CHECK(Json::parse(json.out) == Json{{"matched", 5},
+                                        {changed, 4},
+                                        {"skipped", 1},
+                                        {"next_cursor", nullptr},
+                                        {"dry_run", true}});
   }
   for (const Json& body : f.posted()) {
     CHECK(body["dry_run"] == true);
@@ -103,7 +110,9 @@ TEST_CASE("replay makes an id and says how to go on, with times that stand still
   CHECK(body["until"] == "2026-11-23T09:00:00.000Z");
   CHECK(body["missed_only"] == true);
   CHECK(body["event_type"] == "user.created");
-  CHECK(contains(ran.err, "webhookctl replay one --since " + body["since"].get<std::string>() +
+  // On a line of its own, to be copied.
+  CHECK(contains(ran.err, "go on with\n  webhookctl replay one --since " +
+                              body["since"].get<std::string>() +
                               " --until 2026-11-23T09:00:00.000Z --event user.created"
                               " --missed-only --replay-id " +
                               id));
@@ -121,6 +130,7 @@ TEST_CASE("what breaks off is partly done, and says how to go on") {
   CHECK(contains(partly.out, "created\t1000\n"));
   CHECK(contains(partly.err, "The store has no space left; 1000 are created"));
   CHECK(contains(partly.err, "--replay-id mine` goes on"));
+  CHECK_FALSE(contains(partly.err, "--limit"));
   f.server.answer("POST " + kOneWebhook + "/deliveries/retry", trouble);
   const Ran none = f.run({"retry", "one", "--status", "failed"});
   CHECK(none.exit == 1);
