@@ -184,12 +184,13 @@ Exit told(Output& out, Exit exit) {
   return exit == Exit::done ? failure->exit : exit;
 }
 
-Exit run(CLI::App& app, const std::vector<std::string>& arguments) {
+Exit run(CLI::App& app, const std::vector<std::string>& words) {
   GlobalFlags flags;
   add_global_flags(app, flags);
   CommandLine commands(app);
   add_commands(commands);
   const SystemClock clock;
+  const std::vector<std::string> arguments = prepared_arguments(app, words);
   std::optional<Format> format = wanted_format(arguments);
   ColorChoice color = ColorChoice::automatic;
   const auto output = [&] {
@@ -232,7 +233,7 @@ int run_webhookctl(int argc, char** argv) {
   set_up_signals();
   try {
     CLI::App app("Steers webhookd: webhooks, events and deliveries.", "webhookctl");
-    return static_cast<int>(run(app, prepared_arguments(argc, argv)));
+    return static_cast<int>(run(app, split_arguments(argc, argv)));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
     return static_cast<int>(Exit::internal);

@@ -38,6 +38,18 @@ std::vector<std::string> without_dangling_equals(const std::vector<std::string>&
   return arguments;
 }
 
+bool looks_like_option(const std::string& word) { return word.size() > 1 && word[0] == '-'; }
+
+// Whether the word after this option is its value, in whatever command.
+bool takes_value(const CLI::App& app, const std::string& word) {
+  if (!looks_like_option(word)) return false;
+  const CLI::Option* option = app.get_option_no_throw(word);
+  if (option != nullptr) return option->get_items_expected_min() > 0;
+  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+  return std::any_of(commands.begin(), commands.end(),
+                     [&word](const CLI::App* command) { return takes_value(*command, word); });
+}
+
 // A description may be emptied; everything else that is empty was not meant.
 bool may_be_empty(const CLI::Option& option) { return option.get_name() == "--description"; }
 
@@ -61,15 +73,26 @@ void check_option(const CLI::Option& option) {
 
 }  // namespace
 
-std::vector<std::string> prepared_arguments(int argc, char** argv) {
-  std::vector<std::string> arguments =
-      without_dangling_equals(std::vector<std::string>(argv + 1, argv + argc));
-  bool literal = false;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    literal = literal || arguments[i] == "--";
-    if (literal || arguments[i] != "--wait") continue;
-    const bool given = i + 1 < arguments.size() && parse_duration(arguments[i + 1]).has_value();
-    if (!given) arguments[i] = "--wait=30s";
+std::vector<std::string> split_arguments(int argc, char** argv) {
+  return without_dangling_equals(std::vector<std::string>(argv + 1, argv + argc));
+}
+
+std::vector<std::string> prepared_arguments(const CLI::App& app,
+                                            const std::vector<std::string>& words) {
+  std::vector<std::string> arguments;
+  for (auto word = words.begin(); word != words.end(); ++word) {
+    const auto next = word + 1;
+    if (*word == "--") {
+      // CLI11 adds nothing from behind it to a list that has begun before.
+      const bool is_needed = std::any_of(next, words.end(), looks_like_option);
+      arguments.insert(arguments.end(), is_needed ? word : next, words.end());
+      break;
+    }
+    const bool is_wait = *word == "--wait";
+    const bool has_value = next != words.end() &&
+                           (is_wait ? parse_duration(*next).has_value() : takes_value(app, *word));
+    arguments.push_back(is_wait && !has_value ? "--wait=30s" : *word);
+    if (has_value) arguments.push_back(*++word);
   }
   return arguments;
 }

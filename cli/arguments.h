@@ -17,9 +17,14 @@ class ParseError;
 
 namespace webhookd {
 
-// The words after the program's name, so that `--wait` may stand alone and `--name=` gives an empty
-// value in place of swallowing the next word.
-std::vector<std::string> prepared_arguments(int argc, char** argv);
+// The words after the program's name, so that `--name=` gives an empty value in place of swallowing
+// the next word.
+std::vector<std::string> split_arguments(int argc, char** argv);
+
+// The words as `app`, which has all its commands, can parse them: `--wait` may stand alone, and
+// `--` amid the names of several webhooks. What is an option's value stays as it is.
+std::vector<std::string> prepared_arguments(const CLI::App& app,
+                                            const std::vector<std::string>& words);
 
 // json or jsonl where that was asked for: the format that an error should have when the words could
 // not be parsed as a whole.

@@ -49,6 +49,39 @@ TEST_CASE("an option that ends in an equals sign is empty, and leaves the next w
   CHECK(server.seen().empty());
 }
 
+TEST_CASE("-- ends the options, wherever it stands, and what follows is named as before it") {
+  const auto paused = [](std::vector<std::string> arguments) {
+    StubServer server;
+    for (const char* id : {"A", "B", "-C"}) {
+      server.add_webhook({{"id", id}, {"name", id}, {"status", "active"}});
+    }
+    arguments.insert(arguments.begin(), "pause");
+    const Ran ran = ask(server, arguments);
+    CAPTURE(ran.err);
+    CHECK(ran.exit == 0);
+    std::string ids;
+    for (const std::string id : {"A", "B", "-C"}) {
+      if (server.webhook(id)["status"] == "paused") ids += id + " ";
+    }
+    return ids;
+  };
+  CHECK(paused({"A", "--", "B"}) == "A B ");
+  CHECK(paused({"A", "-q", "--", "B"}) == "A B ");
+  CHECK(paused({"--", "A", "B"}) == "A B ");
+  CHECK(paused({"--", "A", "-C"}) == "A -C ");
+}
+
+TEST_CASE("a value that is spelt like an option is a value") {
+  StubServer server;
+  server.add_webhook({{"id", "wh-1"}, {"name", "one"}});
+  for (const std::string value : {"--wait", "--url", "--"}) {
+    CHECK(ask(server, {"update", "one", "--description", value}).exit == 0);
+    CHECK(server.webhook("wh-1")["description"] == value);
+    CHECK(ask(server, {"update", "one", "--description=" + value}).exit == 0);
+    CHECK(server.webhook("wh-1")["description"] == value);
+  }
+}
+
 TEST_CASE("a description may be emptied") {
   StubServer server;
   server.add_webhook({{"id", "wh-1"}, {"name", "one"}});
