@@ -23,6 +23,11 @@ std::string how_to_look(const Json& delivery, const std::string& otherwise) {
   return fmt::format("`webhookctl delivery {} {}` shows why", webhook, text_at(delivery, "id"));
 }
 
+// Nobody there, or one who cannot tell just now: a daemon that is restarted is both for a moment.
+bool may_pass(const CliError& error) {
+  return error.http_status == 0 ? error.exit == Exit::unreachable : is_temporary(error.http_status);
+}
+
 }  // namespace
 
 Deadline::Deadline(const Clock& clock, milliseconds within)
@@ -37,12 +42,16 @@ milliseconds Deadline::for_one_request() const { return std::max(left(), kShorte
 
 bool poll_until(const Deadline& deadline, const std::function<bool()>& done) {
   milliseconds pause = kFirstPause;
-  while (!done()) {
+  while (true) {
+    try {
+      if (done()) return true;
+    } catch (const CliError& error) {
+      if (deadline.is_over() || !may_pass(error)) throw;
+    }
     if (deadline.is_over()) return false;
     std::this_thread::sleep_for(std::min(pause, deadline.left()));
     pause = std::min(pause * 2, kLongestPause);
   }
-  return true;
 }
 
 bool is_settled(const Json& delivery) {

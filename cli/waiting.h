@@ -28,7 +28,8 @@ class Deadline {
   Monotonic end_;
 };
 
-// Calls `done` now and then, ever less often, until it says true or the time is over.
+// Calls `done` now and then, ever less often, until it says true or the time is over. That nobody
+// answers it, or with a temporary status, ends the wait only with its time: by that error.
 // True: it did.
 bool poll_until(const Deadline& deadline, const std::function<bool()>& done);
 

@@ -61,11 +61,17 @@ Looked look(Context& context, const WaitOptions& options, std::chrono::milliseco
 Exit wait(Context& context, const WaitOptions& options) {
   check_words(options);
   const Deadline deadline(context.clock, parse_duration_of(options.timeout, "--timeout"));
-  Looked looked;
-  poll_until(deadline, [&] {
-    looked = look(context, options, deadline.for_one_request());
+  // A server that is not there to begin with is told at once.
+  Looked looked = look(context, options, deadline.for_one_request());
+  const auto is_done = [&] {
     return std::all_of(looked.deliveries.begin(), looked.deliveries.end(), is_settled);
-  });
+  };
+  if (!is_done()) {
+    poll_until(deadline, [&] {
+      looked = look(context, options, deadline.for_one_request());
+      return is_done();
+    });
+  }
   if (context.out.is_json()) {
     context.out.json(looked.answer.body);
   } else {

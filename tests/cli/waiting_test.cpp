@@ -9,6 +9,7 @@
 #include "cli/stub_server.h"
 
 using namespace webhookd;
+using webhookd::tests::Canned;
 using webhookd::tests::contains;
 using webhookd::tests::Ran;
 using webhookd::tests::StubServer;
@@ -85,6 +86,22 @@ TEST_CASE("publish --wait asks for the event of the tenant and the partner that 
   const auto query = server.seen().back().query;
   CHECK(query.at("tenant_id") == "t");
   CHECK(query.at("partner_id") == "p");
+}
+
+TEST_CASE("a wait outlasts a server that cannot answer for a moment, and no refusal") {
+  StubServer server;
+  const Canned busy{503, R"({"detail":"not now"})", {}};
+  const Canned waits{200, R"({"id":1,"status":"pending"})", {}};
+  const Canned done{200, R"({"id":1,"status":"succeeded"})", {}};
+  const std::string path = "GET /api/v1/admin/deliveries/1";
+  server.answer_in_turn(path, {waits, busy, busy, done});
+  CHECK(wait_at(server, {"wait", "1"}).exit == 0);
+  server.answer_in_turn(path, {waits, busy});
+  CHECK(wait_at(server, {"wait", "1", "--timeout", "100ms"}).exit == 1);
+  server.answer_in_turn(path, {waits, {404, R"({"detail":"Delivery not found"})", {}}, done});
+  CHECK(wait_at(server, {"wait", "1"}).exit == 3);
+  server.answer_in_turn(path, {busy, done});
+  CHECK(wait_at(server, {"wait", "1"}).exit == 1);
 }
 
 TEST_CASE("publish --wait asks for the event without an owner where others have the same id") {

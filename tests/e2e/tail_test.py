@@ -19,10 +19,12 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 class Tail:
     """`webhookctl tail`, its lines as they come."""
 
+    command = "tail"
+
     def __init__(self, daemon, *arguments, stdout=subprocess.PIPE):
         self.lines = []
         self.process = subprocess.Popen(
-            [WEBHOOKCTL, "tail", *map(str, arguments)],
+            [WEBHOOKCTL, self.command, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.PIPE,
@@ -191,7 +193,26 @@ class RestartTest(unittest.TestCase):
         self.assertEqual(130, tail.stop())
 
 
+class Wait(Tail):
+    command = "wait"
+
+
 class WaitTest(DaemonTest):
+    def test_a_restart_of_the_daemon_ends_no_wait(self):
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+        _, path = self.webhook(Reply(gate=gate))
+        event = self.api.publish()["event_id"]
+        self.delivered(path)
+        wait = Wait(self.daemon, "--event-id", event, "-v")
+        self.addCleanup(wait.close)
+        eventually(lambda: wait.err, "it has looked")
+        self.daemon.kill()
+        gate.set()
+        eventually(lambda: any("no daemon" in line for line in wait.err), "it has found nobody")
+        self.daemon.start()
+        self.assertEqual(0, wait.wait(), wait.err)
+
     def test_a_delivery_is_waited_for(self):
         webhook, _ = self.webhook(Reply(500))
         self.api.publish()
