@@ -18,6 +18,7 @@ namespace webhookd {
 namespace {
 
 constexpr const char* kEventStream = "text/event-stream";
+constexpr const char* kCacheControl = "no-store";
 constexpr std::int64_t kGreatestId = std::numeric_limits<std::int64_t>::max();
 
 struct StreamRequest {
@@ -69,9 +70,10 @@ AttemptId beginning(Call& call, const StreamRequest& stream) {
 
 std::string head_of(const Call& call) {
   return fmt::format(
-      "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nCache-Control: no-store\r\nConnection: close\r\n"
+      "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nCache-Control: {}\r\nConnection: close\r\n"
       "Date: {}\r\nX-Request-ID: {}\r\nwebhookd-version: {}\r\n\r\n",
-      kEventStream, format_http_date(std::chrono::floor<std::chrono::seconds>(call.now())),
+      kEventStream, kCacheControl,
+      format_http_date(std::chrono::floor<std::chrono::seconds>(call.now())),
       call.request.request_id, kVersion);
 }
 
@@ -79,8 +81,12 @@ HttpResponse stream_attempts(Call& call) {
   const StreamRequest wanted = parse_request(call);
   if (wanted.filter.webhook_id) require_visible(call, *wanted.filter.webhook_id);
   HttpResponse response;
-  response.content_type = kEventStream;
-  if (call.request.method == "HEAD") return response;
+  if (call.request.method == "HEAD") {
+    response.content_type = kEventStream;
+    response.length = HttpResponse::Length::unknown;
+    response.headers.emplace_back("Cache-Control", kCacheControl);
+    return response;
+  }
   AttemptStreams& streams = call.services.streams;
   AttemptStreams::Opening opening;
   opening.place =

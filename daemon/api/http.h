@@ -47,6 +47,9 @@ struct HttpResponse {
   std::vector<std::pair<std::string, std::string>> headers;  // beyond those the door adds
   std::string content_type = "application/json";
   std::string body;
+  // Whether HEAD tells the body's length: not where GET would stream.
+  enum class Length { known, unknown };
+  Length length = Length::known;
   // Set: takes the connection over, and all else of the answer is its business. Called once, on the
   // poller; must not block.
   std::function<void(FileDescriptor)> hand_over;

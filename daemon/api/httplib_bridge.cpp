@@ -74,6 +74,7 @@ class HttplibBridge::Engine final : private httplib::Server {
     out.body = forbids_content(in.status) ? std::string() : std::move(in.body);
     for (const auto& [name, value] : in.headers) out.set_header(name, value);
     content_type_ = std::move(in.content_type);
+    length_ = in.length;
   }
 
   // Undoes what httplib adds to every answer by itself.
@@ -81,14 +82,16 @@ class HttplibBridge::Engine final : private httplib::Server {
     for (const char* const name : {"Keep-Alive", "Accept-Ranges", "Content-Type"}) {
       out.headers.erase(name);
     }
-    if (forbids_content(out.status)) out.headers.erase("Content-Length");
-    if (!out.body.empty() && !content_type_.empty()) {
+    const bool streams = length_ == HttpResponse::Length::unknown;
+    if (streams || forbids_content(out.status)) out.headers.erase("Content-Length");
+    if ((streams || !out.body.empty()) && !content_type_.empty()) {
       out.set_header("Content-Type", content_type_);
     }
   }
 
   const std::function<HttpResponse()>* response_ = nullptr;
   std::string content_type_;
+  HttpResponse::Length length_ = HttpResponse::Length::known;
 };
 
 HttplibBridge::HttplibBridge() : engine_(std::make_unique<Engine>()) {}

@@ -151,6 +151,25 @@ TEST_CASE("HEAD is answered with the headers of GET and without its body") {
   CHECK(client.receive()->body == "0123456789");
 }
 
+TEST_CASE("HEAD of what GET would stream tells its type and no length, and the connection stays") {
+  const auto server = serve([](const HttpRequest& request) {
+    HttpResponse response = echo(request);
+    if (request.method != "HEAD") return response;
+    response.body.clear();
+    response.length = HttpResponse::Length::unknown;
+    return response;
+  });
+  RawClient client(server->address());
+  REQUIRE(client.send("HEAD /a HTTP/1.1\r\nHost: h\r\n\r\n" + get_request("/b")));
+  const auto head = client.receive(RawClient::Body::none);
+  REQUIRE(head);
+  CHECK(head->header("content-length").empty());
+  CHECK(head->header("content-type") == "text/plain");
+  const auto next = client.receive();
+  REQUIRE(next);
+  CHECK(next->header("content-length") == std::to_string(next->body.size()));
+}
+
 TEST_CASE("204 and 304 have neither body nor Content-Length nor Content-Type") {
   for (const int status : {204, 304}) {
     const auto server = serve([status](const HttpRequest& request) {

@@ -177,8 +177,17 @@ class DeliveryStreamTest(DaemonTest):
         )
         answer = self.api.request("POST", STREAM)
         self.assertEqual((405, "GET, HEAD"), (answer.status, answer.headers["Allow"]))
-        answer = self.api.request("HEAD", STREAM)
-        self.assertEqual((200, b""), (answer.status, answer.body))
+
+    def test_head_has_the_headers_of_get_and_opens_nothing(self):
+        def told(headers):
+            # Per connection or per request; all others are of the answer itself.
+            own = ("connection", "date", "x-request-id")
+            return sorted((n.lower(), v) for n, v in headers.items() if n.lower() not in own)
+
+        head = self.api.request("HEAD", STREAM)
+        self.assertEqual((200, b""), (head.status, head.body))
+        self.assertEqual("text/event-stream", head.headers["Content-Type"])
+        self.assertEqual(told(self.stream().answer.headers), told(head.headers))
 
     def test_an_id_of_another_store_begins_now(self):
         webhook, _ = self.webhook()
