@@ -42,7 +42,7 @@ void rename_location(Json& fault, const std::vector<BatchLine>& lines) {
   *loc = std::move(renamed);
 }
 
-// "Line 3: …" -> "line 17: …".
+// "Line 3: …" -> "line 17: …", and so what follows, when it begins with a line too.
 std::string renamed_sentence(const std::string& sentence, const std::vector<BatchLine>& lines) {
   constexpr std::string_view kStart = "Line ";
   if (!sentence.starts_with(kStart)) return sentence;
@@ -51,7 +51,9 @@ std::string renamed_sentence(const std::string& sentence, const std::vector<Batc
   const auto [stop, error] = std::from_chars(sentence.data() + kStart.size(), end, sent);
   const auto number = file_line(sent, lines);
   if (error != std::errc{} || !number) return sentence;
-  return fmt::format("line {}{}", *number, std::string(stop, end));
+  const std::string rest(stop, end);
+  if (!rest.starts_with(": ")) return fmt::format("line {}{}", *number, rest);
+  return fmt::format("line {}: {}", *number, renamed_sentence(rest.substr(2), lines));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <iterator>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -119,16 +120,39 @@ Batch read_batch(Call& call, Timestamp now) {
   return batch;
 }
 
-ApiError other_content(const Batch& batch, std::size_t index) {
+bool are_of_one_id(const NewEvent& one, const NewEvent& other) {
+  return one.event_id == other.event_id && one.binding == other.binding;
+}
+
+// The event of the batch itself that the one at `index` is at odds with; absent when it is one that
+// was accepted before.
+std::optional<std::size_t> rival_above(const Batch& batch,
+                                       const std::vector<PublishedEvent>& judged,
+                                       std::size_t index) {
+  for (std::size_t above = 0; above < index; ++above) {
+    const bool is_new = judged[above].outcome == PublishedEvent::Outcome::accepted;
+    if (is_new && are_of_one_id(batch.events[above], batch.events[index])) return above;
+  }
+  return std::nullopt;
+}
+
+ApiError other_content(const Batch& batch, const std::vector<PublishedEvent>& judged,
+                       std::size_t index) {
+  const std::string place = place_of(batch.form, batch.items[index]);
+  const std::string& id = batch.events[index].event_id;
+  if (const auto above = rival_above(batch, judged, index)) {
+    return {409, fmt::format("{}: {} of this batch has the same event_id {} and other content",
+                             place, place_of(batch.form, batch.items[*above]), id)};
+  }
   return {409, fmt::format("{}: another event with the event_id {} and other content was accepted "
-                           "before, or stands above it",
-                           place_of(batch.form, batch.items[index]), batch.events[index].event_id)};
+                           "before",
+                           place, id)};
 }
 
 void refuse_conflicts(const Batch& batch, const std::vector<PublishedEvent>& judged) {
   for (std::size_t index = 0; index < judged.size(); ++index) {
     if (judged[index].outcome == PublishedEvent::Outcome::conflict) {
-      throw other_content(batch, index);
+      throw other_content(batch, judged, index);
     }
   }
 }

@@ -62,6 +62,8 @@ TEST_CASE("faults and sentences name the file's line") {
   CHECK(faults.details ==
         std::vector<std::string>{"line 9.data: Field required", "body.7: x", "body: y"});
   CHECK(batch_failure(409, R"({"detail":"Line 1: taken"})", "", lines).message == "line 4: taken");
+  CHECK(batch_failure(409, R"({"detail":"Line 2: Line 1 of this batch differs"})", "", lines)
+            .message == "line 9: line 4 of this batch differs");
   CHECK(batch_failure(409, R"({"detail":"Line 3: taken"})", "", lines).message == "Line 3: taken");
   CHECK(batch_failure(409, R"({"detail":"Line x"})", "", lines).message == "Line x");
   CHECK(batch_failure(500, "no JSON", "", lines).exit == Exit::internal);
