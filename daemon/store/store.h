@@ -368,7 +368,7 @@ struct FinishedAttempt {
   std::optional<int> response_status;
   std::optional<DeliveryError> error;  // absent: succeeded
   std::optional<Timestamp> next_attempt_at;
-  DeliveryStatus status = DeliveryStatus::succeeded;  // the delivery's after it
+  DeliveryStatus status = DeliveryStatus::succeeded;  // the delivery's right after it
 };
 
 struct AttemptPage {

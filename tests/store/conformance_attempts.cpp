@@ -80,6 +80,35 @@ TEST_CASE("a success is told as one, also after a retry by hand has failed") {
   CHECK(page.items[1].trigger == Trigger::manual);
 }
 
+TEST_CASE("an attempt that failed for good stays one when its delivery is cancelled later") {
+  StoreFixture f;
+  const Webhook webhook = f.add("a");
+  f.publish_many(1);
+  const DeliveryId id = f.deliver(webhook.id, DeliveryStatus::failed);
+  REQUIRE(f.store().retry_delivery(webhook.id, id, RetrySucceeded::refuse, f.context()) ==
+          RetryOutcome::retried);
+  REQUIRE(f.store().cancel_delivery(webhook.id, id, f.context()) == CancelOutcome::cancelled);
+  CHECK(f.store().attempts_after({}, 10).items.at(0).status == DeliveryStatus::failed);
+}
+
+TEST_CASE("an attempt whose delivery a disabling ended stays one when that succeeds later") {
+  StoreFixture f;
+  const Webhook webhook = f.add("a");
+  f.publish_many(1);
+  Claim claim = f.claim(webhook.id, 1);
+  const DeliveryId id = claim.deliveries.at(0).id;
+  f.change(webhook.id, [](WebhookSettings& s) { s.status = WebhookStatus::disabled; });
+  f.finish(webhook.id, claim.deliveries.at(0), DeliveryStatus::pending);
+  const auto first = [&] { return f.store().attempts_after({}, 10).items.at(0).status; };
+  CHECK(first() == DeliveryStatus::cancelled);
+  f.change(webhook.id, [](WebhookSettings& s) { s.status = WebhookStatus::active; });
+  REQUIRE(f.store().retry_delivery(webhook.id, id, RetrySucceeded::refuse, f.context()) ==
+          RetryOutcome::retried);
+  claim = f.claim(webhook.id, 1, Claimable::manual_only);
+  f.finish(webhook.id, claim.deliveries.at(0), DeliveryStatus::succeeded);
+  CHECK(first() == DeliveryStatus::cancelled);
+}
+
 TEST_CASE("attempts of a deleted webhook are passed over, and reading goes on behind them") {
   StoreFixture f;
   const Webhook gone = f.add("gone");

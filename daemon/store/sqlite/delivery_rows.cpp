@@ -96,7 +96,9 @@ std::vector<Attempt> load_attempts(Connection& db, DeliveryId id) {
 }
 
 void insert_attempt(Connection& db, DeliveryId delivery, int number, const Attempt& attempt,
-                    std::optional<Timestamp> next_attempt_at) {
+                    DeliveryStatus status, std::optional<Timestamp> next_attempt_at) {
+  std::optional<int> cancelled;
+  if (status == DeliveryStatus::cancelled) cancelled = 1;
   std::optional<std::string_view> error_kind;
   std::optional<std::string_view> error_message;
   if (attempt.error) {
@@ -106,14 +108,15 @@ void insert_attempt(Connection& db, DeliveryId delivery, int number, const Attem
   db.run(
       "INSERT INTO attempts(delivery_id, number, trigger, started_at, request_headers, duration_ms,"
       " dns_ms, connect_ms, tls_ms, first_byte_ms, remote_address, response_status,"
-      " response_headers, response_body, error_kind, error_message, next_attempt_at)"
-      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+      " response_headers, response_body, error_kind, error_message, next_attempt_at,"
+      " cancelled)"
+      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
       delivery.value, number, static_cast<int>(attempt.trigger), attempt.started_at,
       headers_to_text(attempt.request_headers), attempt.duration.count(),
       count_of(attempt.timings.dns), count_of(attempt.timings.connect),
       count_of(attempt.timings.tls), count_of(attempt.timings.first_byte), attempt.remote_address,
       attempt.response_status, headers_to_text(attempt.response_headers),
-      Blob{attempt.response_body}, error_kind, error_message, next_attempt_at);
+      Blob{attempt.response_body}, error_kind, error_message, next_attempt_at, cancelled);
 }
 
 std::optional<DeliveryState> load_state(Connection& db, DeliveryId id) {

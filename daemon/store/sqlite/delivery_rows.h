@@ -26,8 +26,9 @@ std::optional<Delivery> load_delivery(Connection& db, DeliveryId id);
 // In the order in which they were made.
 std::vector<Attempt> load_attempts(Connection& db, DeliveryId id);
 
+// `status` is the delivery's after it.
 void insert_attempt(Connection& db, DeliveryId delivery, int number, const Attempt& attempt,
-                    std::optional<Timestamp> next_attempt_at);
+                    DeliveryStatus status, std::optional<Timestamp> next_attempt_at);
 
 // What recording, retrying and cancelling need to know.
 struct DeliveryState {

@@ -11,12 +11,11 @@ namespace {
 // is busy, results wait in their loop.
 constexpr std::chrono::seconds kDisorder{60};
 
-// Of the delivery after this attempt. What a disabling cancels has ended by it when no attempt
-// follows.
-DeliveryStatus status_after(const FinishedAttempt& attempt, DeliveryStatus now, bool is_last) {
+// Of the delivery right after this attempt, whatever it has become since: whoever reads the same
+// attempt again is told the same.
+DeliveryStatus status_after(const FinishedAttempt& attempt, bool cancelled) {
   if (!attempt.error) return DeliveryStatus::succeeded;
   if (attempt.next_attempt_at) return DeliveryStatus::pending;
-  const bool cancelled = is_last && now == DeliveryStatus::cancelled;
   return cancelled ? DeliveryStatus::cancelled : DeliveryStatus::failed;
 }
 
@@ -40,8 +39,7 @@ FinishedAttempt read_finished(const Query& row) {
         DeliveryError{parse_error_kind(row.text(15)).value_or(ErrorKind::protocol), row.text(16)};
   }
   attempt.next_attempt_at = row.maybe_time(17);
-  attempt.status = status_after(attempt, static_cast<DeliveryStatus>(row.small(18)),
-                                attempt.number == row.small(19));
+  attempt.status = status_after(attempt, !row.is_null(18));
   return attempt;
 }
 
@@ -53,7 +51,7 @@ AttemptPage load_attempts_after(Connection& db, AttemptId after, int limit) {
   Query rows = db.query(
       "SELECT a.id, d.id, w.id, w.tenant, w.partner, e.event_id, e.type, e.tenant, e.partner,"
       " a.number, d.max_attempts, a.trigger, a.started_at, a.duration_ms, a.response_status,"
-      " a.error_kind, a.error_message, a.next_attempt_at, d.status, d.attempt_count, w.deleted_at"
+      " a.error_kind, a.error_message, a.next_attempt_at, a.cancelled, w.deleted_at"
       " FROM attempts a CROSS JOIN deliveries d ON d.id = a.delivery_id"
       " CROSS JOIN webhooks w ON w.seq = d.webhook_seq CROSS JOIN events e ON e.seq = d.event_seq"
       " WHERE a.id > ?1 ORDER BY a.id LIMIT ?2",
@@ -61,7 +59,7 @@ AttemptPage load_attempts_after(Connection& db, AttemptId after, int limit) {
   int count = 0;
   for (; rows.step(); ++count) {
     page.last = AttemptId{rows.integer(0)};
-    if (rows.is_null(20)) page.items.push_back(read_finished(rows));
+    if (rows.is_null(19)) page.items.push_back(read_finished(rows));
   }
   page.more = count == limit;
   return page;

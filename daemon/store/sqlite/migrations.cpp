@@ -257,6 +257,10 @@ CREATE INDEX deliveries_event ON deliveries(event_seq, webhook_seq);
 ALTER TABLE webhooks ADD COLUMN paused_at INTEGER;
 UPDATE webhooks SET paused_at = updated_at WHERE status = 1;
 CREATE INDEX webhooks_paused ON webhooks(paused_at) WHERE paused_at IS NOT NULL;
+
+-- 1: its delivery would have been tried again, and was cancelled in place of that. What becomes of
+-- the delivery later changes nothing of it.
+ALTER TABLE attempts ADD COLUMN cancelled INTEGER;
 )sql";
 
 struct Migration {

@@ -62,7 +62,8 @@ void record(Transaction& transaction, const DeliveryState& state, const Attempt&
   const DeliveryStatus status = settled_status(transaction, state, wanted);
   std::optional<Timestamp> next_attempt_at;
   if (status == DeliveryStatus::pending) next_attempt_at = attempt.next_attempt_at.value_or(now);
-  insert_attempt(transaction.db, state.id, state.attempt_count + 1, attempt, next_attempt_at);
+  insert_attempt(transaction.db, state.id, state.attempt_count + 1, attempt, status,
+                 next_attempt_at);
   update_row(transaction.db, state, attempt, status, next_attempt_at, now);
   if (status == DeliveryStatus::pending) join_queue(transaction, state);
   transaction.tally.move(state.webhook_seq, state.test, DeliveryStatus::in_flight, status);
