@@ -97,7 +97,7 @@ class CurlSender final : public Sender {
   CurlSender(const CurlSenderOptions& options, const AddressGuard& guard, const Clock& clock);
   ~CurlSender() override;
 
-  void start(TransferId id, SendRequest request) override;
+  void start(TransferId id, SendRequest& request) override;
   void abort(TransferId id) override;
   std::vector<SendResult> wait(milliseconds timeout) override;
   void wake() override;
@@ -211,10 +211,10 @@ int CurlSender::on_timer(CURLM*, long timeout_ms, void* self) {
 
 // ---- called by the loop -----------------------------------------------------------------------
 
-void CurlSender::start(TransferId id, SendRequest request) {
+void CurlSender::start(TransferId id, SendRequest& request) {
   const std::string authority = authority_of(request.url);
   CurlTransfer& transfer = take_idle();
-  transfer.prepare(id, std::move(request), clock_.monotonic());
+  transfer.prepare(id, request, clock_.monotonic());
   const bool is_new = transfers_.emplace(id, std::move(idle_.back())).second;
   idle_.pop_back();
   assert(is_new);

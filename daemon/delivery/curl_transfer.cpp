@@ -29,30 +29,6 @@ void set(CURL* handle, CURLoption option, Value value) {
   assert(code == CURLE_OK);
 }
 
-void append(CurlList& list, const std::string& line) {
-  curl_slist* const longer = curl_slist_append(list.get(), line.c_str());
-  if (longer == nullptr) throw std::bad_alloc();
-  static_cast<void>(list.release());
-  list.reset(longer);
-}
-
-CurlList header_list(const Headers& headers) {
-  CurlList list;
-  for (const auto& [name, value] : headers) {
-    std::string line = name;
-    // curl sends an empty header only in this form, and takes blanks for empty.
-    const std::string_view text = trimmed(value);
-    line += text.empty() ? ";" : ": ";
-    line += text;
-    assert(line.find_first_of("\r\n") == std::string::npos);
-    append(list, line);
-  }
-  // curl adds these by itself; an empty one keeps it from doing so.
-  append(list, "Expect:");
-  append(list, "Accept:");
-  return list;
-}
-
 // What is not UTF-8 is read as ISO 8859-1 (RFC 9110 section 5.5), so that it can be shown.
 std::string readable(std::string_view text) {
   if (is_utf8(text)) return std::string{text};
@@ -82,6 +58,34 @@ std::string endpoint_text(const sockaddr& address) {
 }
 
 }  // namespace
+
+void HeaderLines::append(std::string_view name, std::string_view value) {
+  const std::size_t start = text_.size();
+  starts_.push_back(start);
+  text_ += name;
+  // curl sends an empty header only in this form, and takes blanks for empty.
+  text_ += value.empty() ? ";" : ": ";
+  text_ += value;
+  assert(text_.find_first_of(std::string_view("\r\n\0", 3), start) == std::string::npos);
+  text_ += '\0';
+}
+
+void HeaderLines::assign(const Headers& headers) {
+  text_.clear();
+  starts_.clear();
+  for (const auto& [name, value] : headers) append(name, trimmed(value));
+  // curl adds these by itself; one without a value keeps it from doing so.
+  for (const std::string_view line : {"Expect:", "Accept:"}) {
+    starts_.push_back(text_.size());
+    text_ += line;
+    text_ += '\0';
+  }
+  nodes_.resize(starts_.size());
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const bool is_last = i + 1 == nodes_.size();
+    nodes_[i] = {text_.data() + starts_[i], is_last ? nullptr : &nodes_[i + 1]};
+  }
+}
 
 CurlTransfer::CurlTransfer(const AddressGuard& guard, const Clock& clock,
                            const std::string& ca_file)
@@ -128,11 +132,13 @@ void CurlTransfer::set_fixed_options(const std::string& ca_file) {
   set(h, CURLOPT_CAPATH, static_cast<char*>(nullptr));
 }
 
-void CurlTransfer::prepare(TransferId id, SendRequest request, Monotonic now) {
+void CurlTransfer::prepare(TransferId id, SendRequest& request, Monotonic now) {
   id_ = id;
-  request_ = std::move(request);
+  request_.url = std::move(request.url);
+  request_.body = std::move(request.body);
+  request_.timeout = request.timeout;
   started_at_ = now;
-  header_list_ = header_list(request_.headers);
+  lines_to_send_.assign(request.headers);
   stop_ = Stop::none;
   has_address_ = false;
   sockets_opened_ = 0;
@@ -148,7 +154,7 @@ void CurlTransfer::prepare(TransferId id, SendRequest request, Monotonic now) {
 
   CURL* const h = handle_.get();
   set(h, CURLOPT_URL, request_.url.c_str());
-  set(h, CURLOPT_HTTPHEADER, header_list_.get());
+  set(h, CURLOPT_HTTPHEADER, lines_to_send_.list());
   set(h, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
   set(h, CURLOPT_POSTFIELDS, request_.body.c_str());
 }

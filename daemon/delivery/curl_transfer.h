@@ -9,6 +9,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "delivery/address_guard.h"
 #include "delivery/curl_faults.h"
@@ -22,10 +24,21 @@ struct CurlEasyDeleter {
 };
 using CurlEasy = std::unique_ptr<CURL, CurlEasyDeleter>;
 
-struct CurlListDeleter {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+// The header lines of a request as curl reads them. Their memory serves one request after the
+// other.
+class HeaderLines {
+ public:
+  void assign(const Headers& headers);
+  // Until the next assign(). curl never changes what it points to.
+  curl_slist* list() { return nodes_.data(); }
+
+ private:
+  void append(std::string_view name, std::string_view value);
+
+  std::string text_;                 // each line ends with NUL
+  std::vector<std::size_t> starts_;  // of lines in it
+  std::vector<curl_slist> nodes_;
 };
-using CurlList = std::unique_ptr<curl_slist, CurlListDeleter>;
 
 // Used again and again: prepare(), hand handle() to a multi handle, take_result() when it is done.
 // Callbacks hold its address, so it stays where it is.
@@ -36,8 +49,8 @@ class CurlTransfer {
   CurlTransfer(const CurlTransfer&) = delete;
   CurlTransfer& operator=(const CurlTransfer&) = delete;
 
-  // The deadline counts from here.
-  void prepare(TransferId id, SendRequest request, Monotonic now);
+  // Takes all of the request but its headers. The deadline counts from here.
+  void prepare(TransferId id, SendRequest& request, Monotonic now);
 
   // Call right before handle() joins the multi handle.
   void begin(Monotonic now);
@@ -85,7 +98,7 @@ class CurlTransfer {
 
   TransferId id_;
   SendRequest request_;
-  CurlList header_list_;
+  HeaderLines lines_to_send_;
   Monotonic started_at_;  // at the gate for lookups
   Monotonic begun_at_;    // handed to curl, whose times count from here
   std::optional<Monotonic> tls_began_at_;

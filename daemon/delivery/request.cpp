@@ -45,21 +45,24 @@ Headers our_headers(const RequestStyle& style, const Endpoint& endpoint,
 
 }  // namespace
 
-BuiltRequest build_request(const RequestStyle& style, const Endpoint& endpoint,
-                           ClaimedDelivery& delivery, Timestamp now) {
-  BuiltRequest built;
-  built.request.url = endpoint.url;
-  built.request.timeout = endpoint.timeout;
-  built.request.headers = our_headers(style, endpoint, delivery, now);
-  built.request.body = std::move(delivery.body);
+SendRequest build_request(const RequestStyle& style, const Endpoint& endpoint,
+                          ClaimedDelivery& delivery, Timestamp now) {
+  SendRequest request;
+  request.url = endpoint.url;
+  request.timeout = endpoint.timeout;
+  request.headers = our_headers(style, endpoint, delivery, now);
+  request.headers.insert(request.headers.end(), endpoint.headers.begin(), endpoint.headers.end());
+  request.body = std::move(delivery.body);
+  return request;
+}
+
+Headers shown_headers(Headers sent, const Endpoint& endpoint) {
   // Ours are no secrets, whatever the prefix makes their names look like.
-  built.shown = built.request.headers;
-  for (const auto& header : endpoint.headers) {
-    built.request.headers.push_back(header);
-    built.shown.emplace_back(header.first,
-                             is_secret_header(header.first) ? std::string{kMasked} : header.second);
+  for (std::size_t at = sent.size() - endpoint.headers.size(); at < sent.size(); ++at) {
+    auto& [name, value] = sent[at];
+    if (is_secret_header(name)) value = kMasked;
   }
-  return built;
+  return sent;
 }
 
 }  // namespace webhookd

@@ -13,13 +13,11 @@ struct RequestStyle {
   std::string header_prefix;  // "X-ScaiKey"
 };
 
-struct BuiltRequest {
-  SendRequest request;
-  Headers shown;  // the headers with "***" for the webhook's own that look secret
-};
-
 // The signed request of contract section 3, as of `now`. Takes the delivery's body.
-BuiltRequest build_request(const RequestStyle& style, const Endpoint& endpoint,
-                           ClaimedDelivery& delivery, Timestamp now);
+SendRequest build_request(const RequestStyle& style, const Endpoint& endpoint,
+                          ClaimedDelivery& delivery, Timestamp now);
+
+// The headers of such a request with "***" for the webhook's own that look secret.
+Headers shown_headers(Headers sent, const Endpoint& endpoint);
 
 }  // namespace webhookd

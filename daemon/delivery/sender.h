@@ -42,7 +42,8 @@ class Sender {
  public:
   virtual ~Sender() = default;
 
-  virtual void start(TransferId id, SendRequest request) = 0;
+  // Takes all of the request but its headers, which it has read when it returns.
+  virtual void start(TransferId id, SendRequest& request) = 0;
 
   // Ends a transfer; there will be no result of it. Unknown ids are ignored.
   virtual void abort(TransferId id) = 0;

@@ -106,12 +106,8 @@ void ShardLoop::send_test(TestSend test, Moment now) {
   InFlight attempt;
   attempt.body_bytes = test.delivery.body.size();
   attempt.test_done = std::move(test.done);
-  BuiltRequest built = build_request(options_.style, test.endpoint, test.delivery, now.wall);
-  attempt.sent = sent_attempt(test.endpoint.id, test.delivery, now.wall, std::move(built.shown));
   claimed_bytes_ += attempt.body_bytes;
-  const TransferId id = next_transfer();
-  in_flight_.emplace(id, std::move(attempt));
-  sender_.start(id, std::move(built.request));
+  send(std::move(attempt), test.endpoint, test.delivery, now);
 }
 
 void ShardLoop::record_test(AttemptResult result) {
@@ -357,12 +353,17 @@ void ShardLoop::start_one(Place& place, Moment now) {
   attempt.place = &place;
   attempt.role = start.role;
   attempt.body_bytes = start.delivery.body.size();
-  BuiltRequest built =
-      build_request(options_.style, place.queue.endpoint(), start.delivery, now.wall);
-  attempt.sent = sent_attempt(place.queue.id(), start.delivery, now.wall, std::move(built.shown));
+  send(std::move(attempt), place.queue.endpoint(), start.delivery, now);
+}
+
+void ShardLoop::send(InFlight attempt, const Endpoint& endpoint, ClaimedDelivery& delivery,
+                     Moment now) {
+  SendRequest request = build_request(options_.style, endpoint, delivery, now.wall);
   const TransferId id = next_transfer();
+  sender_.start(id, request);
+  attempt.sent = sent_attempt(endpoint.id, delivery, now.wall,
+                              shown_headers(std::move(request.headers), endpoint));
   in_flight_.emplace(id, std::move(attempt));
-  sender_.start(id, std::move(built.request));
 }
 
 void ShardLoop::mark_unwell(Place& place) {

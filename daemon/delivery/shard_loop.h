@@ -122,6 +122,7 @@ class ShardLoop {
   bool may_start() const;
   void start_ready(Moment now);
   void start_one(Place& place, Moment now);
+  void send(InFlight attempt, const Endpoint& endpoint, ClaimedDelivery& delivery, Moment now);
   void record(Place& place, InFlight attempt, SendResult ended, Moment now);
   // What an attempt's end says about the whole webhook, which goes to the store with the result.
   void disable(Place& place, std::string reason, Moment now);

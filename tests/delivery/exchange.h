@@ -33,7 +33,7 @@ class Exchange {
     request.headers = std::move(headers);
     request.body = R"({"event_type":"user.created"})";
     request.timeout = timeout;
-    sender_->start({++last_}, std::move(request));
+    sender_->start({++last_}, request);
     return {last_};
   }
 

@@ -18,9 +18,9 @@ namespace webhookd {
 
 class FakeSender final : public Sender {
  public:
-  void start(TransferId id, SendRequest request) override {
+  void start(TransferId id, SendRequest& request) override {
     started.push_back(request.url);
-    running.emplace(id, std::move(request));
+    running.emplace(id, request);
   }
   void abort(TransferId id) override {
     running.erase(id);
