@@ -13,6 +13,7 @@
 #include "store/sqlite/replay.h"
 #include "store/sqlite/retention.h"
 #include "store/sqlite/stats.h"
+#include "store/sqlite/tally_log.h"
 #include "store/sqlite/upkeep.h"
 #include "store/sqlite/webhooks.h"
 #include "store/sqlite_under_test.h"
@@ -133,8 +134,10 @@ struct Walk {
     retry_delivery(transaction, webhook_id(1), DeliveryId{1}, RetrySucceeded::allow, context);
     retry_delivery(transaction, webhook_id(2), DeliveryId{2}, RetrySucceeded::allow, context);
     turn();
-    tally.write_to(db);
+    TallyLog log;
+    log.write(db, tally, {});
     lists();
+    fold_tallies(db);
     many();
     deliveries_of(db, find_events(db, "e1").at(0));
     load_attempts_after(db, AttemptId{1}, 10);

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "shared/random.h"
+#include "store/sqlite/kept_numbers.h"
 #include "store/sqlite/migrations.h"
 #include "store/sqlite/readers.h"
 #include "store/sqlite/writer.h"
@@ -158,6 +159,8 @@ TEST_CASE("a tally is undone with the request that made it") {
   w.writer.write(1, [&](Transaction& t) { add(t, false); });
   CHECK_THROWS(w.writer.write(1, [&](Transaction& t) { add(t, true); }));
   Connection reader(w.file, Connection::Role::reader);
+  CHECK(KeptNumbers(reader).backlog(1) == 1);
+  w.writer.write(1, [](Transaction& t) { fold_tallies(t.db); });
   Query row = reader.query("SELECT sum(count) FROM counters");
   row.step();
   CHECK(row.integer(0) == 1);

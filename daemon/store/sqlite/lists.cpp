@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "store/sqlite/delivery_rows.h"
+#include "store/sqlite/kept_numbers.h"
 
 namespace webhookd {
 namespace {
@@ -124,18 +125,6 @@ std::vector<std::int64_t> visible_webhooks(Connection& db, DeliveryFilter& filte
   return seqs;
 }
 
-std::int64_t kept_count(Connection& db, std::int64_t webhook_seq,
-                        const std::optional<DeliveryStatus>& wanted) {
-  std::optional<int> status;
-  if (wanted) status = static_cast<int>(*wanted);
-  Query row = db.query(
-      "SELECT ifnull(sum(count), 0) FROM counters WHERE webhook_seq = ?1"
-      " AND (?2 IS NULL OR status = ?2)",
-      webhook_seq, status);
-  row.step();
-  return row.integer(0);
-}
-
 bool counters_suffice(const DeliveryFilter& filter) {
   return !filter.event_type && !filter.since && !filter.until && !filter.response_status;
 }
@@ -147,7 +136,8 @@ bool whole_table_serves(const DeliveryFilter& filter) {
 void fill_total(Connection& db, const DeliveryFilter& filter,
                 const std::vector<std::int64_t>& webhooks, DeliveryPage& page) {
   if (counters_suffice(filter) && filter.events_visible_to == Binding{}) {
-    for (const std::int64_t seq : webhooks) page.total += kept_count(db, seq, filter.status);
+    const KeptNumbers numbers(db);
+    for (const std::int64_t seq : webhooks) page.total += numbers.deliveries(seq, filter.status);
     return;
   }
   const std::int64_t most = kMostCounted + 1;

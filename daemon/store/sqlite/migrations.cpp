@@ -257,6 +257,15 @@ CREATE INDEX deliveries_event ON deliveries(event_seq, webhook_seq);
 ALTER TABLE webhooks ADD COLUMN paused_at INTEGER;
 UPDATE webhooks SET paused_at = updated_at WHERE status = 1;
 CREATE INDEX webhooks_paused ON webhooks(paused_at) WHERE paused_at IS NOT NULL;
+)sql";
+
+constexpr const char* kThirdSchema = R"sql(
+-- What commits have changed in counters, rollups and event_spans and is not folded into them yet:
+-- a row each, of a text as Tally has it. To be added to whatever those tables say.
+CREATE TABLE tallies(
+  seq INTEGER PRIMARY KEY,
+  changes TEXT NOT NULL
+) STRICT;
 
 -- 1: its delivery would have been tried again, and was cancelled in place of that. What becomes of
 -- the delivery later changes nothing of it.
@@ -269,7 +278,8 @@ struct Migration {
 
 // Append only: what was released is never changed.
 const std::vector<Migration>& migrations() {
-  static const std::vector<Migration> all{{{kTables, kBuiltInTypes}}, {{kSecondSchema}}};
+  static const std::vector<Migration> all{
+      {{kTables, kBuiltInTypes}}, {{kSecondSchema}}, {{kThirdSchema}}};
   return all;
 }
 

@@ -7,6 +7,7 @@
 #include "store/sqlite/audit.h"
 #include "store/sqlite/delivery_rows.h"
 #include "store/sqlite/many.h"
+#include "store/sqlite/tally_log.h"
 #include "store/sqlite/webhook_rows.h"
 
 namespace webhookd {
@@ -90,12 +91,20 @@ std::int64_t last_event(Connection& db) {
 
 // Where events of that time may be, in the order of their seq. A few hundred a day.
 std::vector<EventSpan> spans_of(Connection& db, const ReplayBatch& batch, std::int64_t through) {
+  const Timestamp after_start = batch.since - std::chrono::seconds{kFineSeconds};
   std::vector<EventSpan> spans;
   Query rows = db.query(
       "SELECT first_seq, last_seq FROM event_spans WHERE start > ?1 AND (?2 IS NULL OR start < ?2)"
       " AND last_seq > ?3 AND first_seq <= ?4",
-      batch.since - std::chrono::seconds{kFineSeconds}, batch.until, batch.after, through);
+      after_start, batch.until, batch.after, through);
   while (rows.step()) spans.push_back({rows.integer(0), rows.integer(1)});
+  const Tally unfolded = load_unfolded(db);
+  for (const auto& [start, span] : unfolded.spans()) {
+    const Timestamp time = from_unix_millis(start);
+    const bool in_time = time > after_start && (!batch.until || time < *batch.until);
+    const bool in_line = span.last_seq > batch.after && span.first_seq <= through;
+    if (in_time && in_line) spans.push_back(span);
+  }
   std::ranges::sort(spans, {}, &EventSpan::first_seq);
   return spans;
 }

@@ -1,8 +1,10 @@
 #include "store/sqlite/rollup.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <initializer_list>
 #include <set>
 #include <vector>
 
@@ -42,6 +44,14 @@ std::int64_t parse_count(std::string_view text) {
   return value;
 }
 
+// Takes what is in front of the next `end` off `text`.
+std::string_view cut_off(std::string_view& text, char end) {
+  const std::size_t length = std::min(text.find(end), text.size());
+  const std::string_view front = text.substr(0, length);
+  text.remove_prefix(std::min(length + 1, text.size()));
+  return front;
+}
+
 void append_pair(std::string& text, std::string_view key, std::int64_t count) {
   if (!text.empty()) text += ',';
   text.append(key).append(":").append(std::to_string(count));
@@ -50,20 +60,35 @@ void append_pair(std::string& text, std::string_view key, std::int64_t count) {
 template <typename Visit>
 void each_pair(std::string_view text, Visit visit) {
   while (!text.empty()) {
-    const std::size_t end = std::min(text.find(','), text.size());
-    const std::string_view pair = text.substr(0, end);
+    const std::string_view pair = cut_off(text, ',');
     const std::size_t colon = pair.find(':');
     if (colon != std::string_view::npos) {
       visit(pair.substr(0, colon), parse_count(pair.substr(colon + 1)));
     }
-    text.remove_prefix(std::min(end + 1, text.size()));
   }
 }
+
+void append_number(std::string& text, std::int64_t number) {
+  std::array<char, 20> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+  text.append(digits.data(), end);
+}
+
+void append_words(std::string& text, char kind, std::initializer_list<std::int64_t> numbers) {
+  text += kind;
+  for (const std::int64_t number : numbers) {
+    text += ' ';
+    append_number(text, number);
+  }
+}
+
+std::int64_t next_number(std::string_view& line) { return parse_count(cut_off(line, ' ')); }
 
 void write_counter(Connection& db, std::int64_t seq, bool test, DeliveryStatus status,
                    std::int64_t change) {
   db.run(
-      "INSERT INTO counters(webhook_seq, test, status, count) VALUES(?1, ?2, ?3, ?4)"
+      "INSERT INTO counters(webhook_seq, test, status, count) SELECT ?1, ?2, ?3, ?4"
+      " WHERE EXISTS (SELECT 1 FROM webhooks WHERE seq = ?1)"
       " ON CONFLICT DO UPDATE SET count = count + excluded.count",
       seq, test, static_cast<int>(status), change);
 }
@@ -72,7 +97,8 @@ void write_rollup(Connection& db, std::int64_t seq, std::int64_t resolution, std
                   const Rollup& change) {
   if (change.attempts == 0 && change.succeeded == 0 && change.failed == 0) {
     db.run(
-        "INSERT INTO rollups VALUES(?1, ?2, ?3, ?4, 0, 0, 0, 0, '', '')"
+        "INSERT INTO rollups SELECT ?1, ?2, ?3, ?4, 0, 0, 0, 0, '', ''"
+        " WHERE EXISTS (SELECT 1 FROM webhooks WHERE seq = ?1)"
         " ON CONFLICT DO UPDATE SET created = created + excluded.created",
         seq, resolution, start, change.created);
     return;
@@ -85,12 +111,12 @@ void write_rollup(Connection& db, std::int64_t seq, std::int64_t resolution, std
         seq, resolution, start);
     if (row.step()) sum.merge(stored_rollup(row, 0));
   }
-  // An end that is taken back may have been counted in a rollup that is too old to be kept.
-  sum.succeeded = std::max<std::int64_t>(sum.succeeded, 0);
-  sum.failed = std::max<std::int64_t>(sum.failed, 0);
-  db.run("REPLACE INTO rollups VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)", seq, resolution,
-         start, sum.created, sum.succeeded, sum.failed, sum.attempts, sum.latency_ms_sum,
-         codes_to_text(sum.codes), sum.latencies.to_text());
+  sum.leave_out_negative();
+  db.run(
+      "REPLACE INTO rollups SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10"
+      " WHERE EXISTS (SELECT 1 FROM webhooks WHERE seq = ?1)",
+      seq, resolution, start, sum.created, sum.succeeded, sum.failed, sum.attempts,
+      sum.latency_ms_sum, codes_to_text(sum.codes), sum.latencies.to_text());
 }
 
 // One that is continued grows; a later one begins anew, so that a clock which was set back does not
@@ -178,6 +204,11 @@ void Rollup::merge(const Rollup& other) {
   latencies.merge(other.latencies);
 }
 
+void Rollup::leave_out_negative() {
+  succeeded = std::max<std::int64_t>(succeeded, 0);
+  failed = std::max<std::int64_t>(failed, 0);
+}
+
 void Rollup::add_attempt(const Attempt& attempt) {
   ++attempts;
   if (attempt.response_status) {
@@ -209,9 +240,12 @@ Rollup& Tally::rollup(std::int64_t webhook_seq, Timestamp now) {
 }
 
 void Tally::accepted(std::int64_t event_seq, Timestamp now) {
-  const EventSpan one{event_seq, event_seq};
-  const auto [place, is_new] = spans_.emplace(span_start(now, kFineSeconds), one);
-  if (!is_new) place->second.merge(one);
+  merge_span(span_start(now, kFineSeconds), {event_seq, event_seq});
+}
+
+void Tally::merge_span(std::int64_t start, const EventSpan& span) {
+  const auto [place, is_new] = spans_.emplace(start, span);
+  if (!is_new) place->second.merge(span);
 }
 
 std::int64_t Tally::backlog_change(std::int64_t webhook_seq) const {
@@ -226,10 +260,7 @@ std::int64_t Tally::backlog_change(std::int64_t webhook_seq) const {
 void Tally::merge(const Tally& other) {
   for (const auto& [key, change] : other.counters_) counters_[key] += change;
   for (const auto& [key, change] : other.rollups_) rollups_[key].merge(change);
-  for (const auto& [start, span] : other.spans_) {
-    const auto [place, is_new] = spans_.emplace(start, span);
-    if (!is_new) place->second.merge(span);
-  }
+  for (const auto& [start, span] : other.spans_) merge_span(start, span);
 }
 
 void Tally::write_to(Connection& db) const {
@@ -250,6 +281,51 @@ void Tally::clear() {
   spans_.clear();
   counters_.clear();
   rollups_.clear();
+}
+
+std::string Tally::to_text() const {
+  std::string text;
+  for (const auto& [key, change] : counters_) {
+    const auto& [seq, test, status] = key;
+    if (change == 0) continue;
+    append_words(text, 'c', {seq, test ? 1 : 0, static_cast<int>(status), change});
+    text += '\n';
+  }
+  for (const auto& [key, change] : rollups_) {
+    append_words(text, 'r',
+                 {key.first, key.second, change.created, change.succeeded, change.failed,
+                  change.attempts, change.latency_ms_sum});
+    text.append(" ").append(codes_to_text(change.codes));
+    text.append(" ").append(change.latencies.to_text()).append("\n");
+  }
+  for (const auto& [start, span] : spans_) {
+    append_words(text, 's', {start, span.first_seq, span.last_seq});
+    text += '\n';
+  }
+  return text;
+}
+
+void Tally::merge_text(std::string_view text) {
+  while (!text.empty()) merge_line(cut_off(text, '\n'));
+}
+
+void Tally::merge_line(std::string_view line) {
+  const std::string_view kind = cut_off(line, ' ');
+  const std::int64_t first = next_number(line);
+  const std::int64_t second = next_number(line);
+  const std::int64_t third = next_number(line);
+  if (kind == "s") return merge_span(first, {second, third});
+  const std::int64_t fourth = next_number(line);
+  if (kind == "c") return count(first, second != 0, static_cast<DeliveryStatus>(third), fourth);
+  Rollup change;
+  change.created = third;
+  change.succeeded = fourth;
+  change.failed = next_number(line);
+  change.attempts = next_number(line);
+  change.latency_ms_sum = next_number(line);
+  change.codes = codes_from_text(cut_off(line, ' '));
+  change.latencies = LatencyHistogram::from_text(line);
+  rollups_[{first, second}].merge(change);
 }
 
 Rollup stored_rollup(const Query& row, int first_column) {

@@ -49,6 +49,8 @@ struct Rollup {
   LatencyHistogram latencies;  // the same
 
   void merge(const Rollup& other);
+  // An end that is taken back may have been counted in a rollup that is too old to be kept.
+  void leave_out_negative();
   void add_attempt(const Attempt& attempt);
 };
 
@@ -66,8 +68,8 @@ struct EventSpan {
   void merge(const EventSpan& other);
 };
 
-// The changes to counters, rollups and spans of events of a request, or of a group of them, written
-// in one go.
+// The changes to counters, rollups and spans of events of a request, of a group of them, or of
+// several groups, written in one go.
 class Tally {
  public:
   void count(std::int64_t webhook_seq, bool test, DeliveryStatus status, std::int64_t change);
@@ -78,18 +80,31 @@ class Tally {
   // An event that was stored, not a test's.
   void accepted(std::int64_t event_seq, Timestamp now);
 
-  // Pending and in flight, tests left out, as far as they are not written yet.
+  // Pending and in flight, tests left out.
   std::int64_t backlog_change(std::int64_t webhook_seq) const;
 
+  using Counters = std::map<std::tuple<std::int64_t, bool, DeliveryStatus>, std::int64_t>;
+  using Rollups = std::map<std::pair<std::int64_t, std::int64_t>, Rollup>;
+  const Counters& counters() const { return counters_; }  // webhook, test, status
+  const Rollups& rollups() const { return rollups_; }     // webhook and fine span
+  const std::map<std::int64_t, EventSpan>& spans() const { return spans_; }  // by fine span
+
   void merge(const Tally& other);
+  // What it changes at a webhook whose row is gone, goes with it.
   void write_to(Connection& db) const;
   void clear();
 
+  // A line for each change; empty when there is none. Texts that follow each other are their sum.
+  std::string to_text() const;
+  void merge_text(std::string_view text);
+
  private:
-  using CounterKey = std::tuple<std::int64_t, bool, DeliveryStatus>;
-  std::map<CounterKey, std::int64_t> counters_;
-  std::map<std::pair<std::int64_t, std::int64_t>, Rollup> rollups_;  // by webhook and fine span
-  std::map<std::int64_t, EventSpan> spans_;                          // by fine span of time
+  void merge_line(std::string_view line);
+  void merge_span(std::int64_t start, const EventSpan& span);
+
+  Counters counters_;
+  Rollups rollups_;
+  std::map<std::int64_t, EventSpan> spans_;
 };
 
 // The rollup of one span as stored; empty when there is none.

@@ -19,6 +19,7 @@
 #include "store/sqlite/retention.h"
 #include "store/sqlite/state_dir.h"
 #include "store/sqlite/stats.h"
+#include "store/sqlite/tally_log.h"
 #include "store/sqlite/upkeep.h"
 #include "store/sqlite/webhooks.h"
 #include "store/sqlite/writer.h"
@@ -140,6 +141,7 @@ class SqliteStore final : public Store {
         space_(look_of(options, directory_->database()), options.min_free_bytes),
         sweep_(options.retention),
         interrupted_(std::move(opened.interrupted)) {
+    fold_numbers();
     std::vector<WebhookId> nobody_holds_them_yet;
     while (recover(now, nobody_holds_them_yet) == MoreWork::yes) {
     }
@@ -350,6 +352,7 @@ class SqliteStore final : public Store {
 
  private:
   MoreWork recover(Timestamp now, std::vector<WebhookId>& changed);
+  void fold_numbers();
   bool rollup_upkeep_due(Timestamp now);
   MoreWork give_space_back();
 
@@ -396,6 +399,7 @@ MoreWork SqliteStore::do_housekeeping(Timestamp now, std::vector<WebhookId>& cha
     return MoreWork::yes;
   }
   if (rollup_upkeep_due(now)) {
+    fold_numbers();  // what is old among them goes as well
     const MoreWork left = write([&](Transaction& t) {
       remove_old_spans(t);
       return remove_old_rollups(t, now);
@@ -406,6 +410,7 @@ MoreWork SqliteStore::do_housekeeping(Timestamp now, std::vector<WebhookId>& cha
   }
   if (sweep_.go_on(readers_, writer_, now, changed) == MoreWork::yes) return MoreWork::yes;
   if (give_space_back() == MoreWork::yes) return MoreWork::yes;
+  fold_numbers();
   return more ? MoreWork::yes : MoreWork::no;
 }
 
@@ -417,6 +422,16 @@ MoreWork SqliteStore::give_space_back() {
   if (!is_worth_it) return MoreWork::no;
   write([](Transaction& t) { webhookd::give_space_back(t.db); });
   return MoreWork::yes;
+}
+
+// While the disk is full they stay in the log, where readers find them. Where nothing is to be
+// folded nothing is written.
+void SqliteStore::fold_numbers() {
+  try {
+    write([](Transaction& t) { fold_tallies(t.db); });
+  } catch (const StoreError& error) {
+    if (error.kind() != StoreError::Kind::full) throw;
+  }
 }
 
 // While the disk is full they stay as they are, and the next housekeeping tries again.

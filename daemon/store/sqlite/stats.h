@@ -9,7 +9,7 @@
 
 namespace webhookd {
 
-// From rollups and counters alone. The window ends with the span that holds `now` and begins a
+// From kept numbers alone. The window ends with the span that holds `now` and begins a
 // whole number of spans before that: it is up to one span (5 minutes, an hour beyond 48 hours)
 // shorter than asked.
 std::optional<Stats> load_stats(Connection& db, const Sealer& sealer, const WebhookId& id,

@@ -4,6 +4,7 @@
 
 #include "shared/event_pattern.h"
 #include "store/sqlite/audit.h"
+#include "store/sqlite/kept_numbers.h"
 #include "store/sqlite/queue.h"
 #include "store/sqlite/webhook_rows.h"
 
@@ -23,8 +24,8 @@ bool name_taken(Connection& db, const WebhookSettings& settings, std::int64_t se
   return row.step();
 }
 
-Webhook with_queue(Connection& db, StoredWebhook stored) {
-  stored.webhook.backlog = backlog_of(db, stored.key.seq);
+Webhook with_queue(Connection& db, const KeptNumbers& numbers, StoredWebhook stored) {
+  stored.webhook.backlog = numbers.backlog(stored.key.seq);
   if (stored.key.ordered) {
     const auto head = shown_head(db, stored.key);
     if (head) stored.webhook.head_delivery_id = head->id;
@@ -32,12 +33,12 @@ Webhook with_queue(Connection& db, StoredWebhook stored) {
   return std::move(stored.webhook);
 }
 
-// As this transaction will leave it; counters are not written yet.
+// As this transaction will leave it; its own changes of numbers are not written yet.
 Webhook after_change(Transaction& transaction, const WebhookId& id) {
   auto stored = load_webhook(transaction.db, transaction.sealer, id);
   if (!stored) throw std::logic_error("store: a changed webhook is gone");
   const std::int64_t seq = stored->key.seq;
-  Webhook webhook = with_queue(transaction.db, std::move(*stored));
+  Webhook webhook = with_queue(transaction.db, KeptNumbers(transaction.db), std::move(*stored));
   webhook.backlog += transaction.tally.backlog_change(seq);
   webhook.backlog += transaction.group_tally.backlog_change(seq);
   return webhook;
@@ -184,30 +185,22 @@ std::optional<Timestamp> rotate_secret(Transaction& transaction, const WebhookId
 std::optional<Webhook> find_webhook(Connection& db, const Sealer& sealer, const WebhookId& id) {
   auto stored = load_webhook(db, sealer, id);
   if (!stored) return std::nullopt;
-  return with_queue(db, std::move(*stored));
+  return with_queue(db, KeptNumbers(db), std::move(*stored));
 }
 
 WebhookPage list_webhooks(Connection& db, const Sealer& sealer, const WebhookFilter& filter,
                           const PageRequest& page) {
   const std::vector<std::int64_t> found = find_matching(db, filter);
+  const KeptNumbers numbers(db);
   WebhookPage result;
   result.total = static_cast<std::int64_t>(found.size());
   const std::int64_t first = (std::int64_t{page.page} - 1) * page.per_page;
   const std::int64_t end = std::min(first + page.per_page, result.total);
   for (std::int64_t index = first; index < end; ++index) {
     auto stored = load_webhook(db, sealer, found[static_cast<std::size_t>(index)]);
-    if (stored) result.items.push_back(with_queue(db, std::move(*stored)));
+    if (stored) result.items.push_back(with_queue(db, numbers, std::move(*stored)));
   }
   return result;
-}
-
-std::int64_t backlog_of(Connection& db, std::int64_t seq) {
-  Query row = db.query(
-      "SELECT ifnull(sum(count), 0) FROM counters"
-      " WHERE webhook_seq = ?1 AND test = 0 AND status IN (0, 1)",
-      seq);
-  row.step();
-  return row.integer(0);
 }
 
 }  // namespace webhookd

@@ -26,7 +26,4 @@ std::optional<Webhook> find_webhook(Connection& db, const Sealer& sealer, const 
 WebhookPage list_webhooks(Connection& db, const Sealer& sealer, const WebhookFilter& filter,
                           const PageRequest& page);
 
-// Pending and in flight, tests left out.
-std::int64_t backlog_of(Connection& db, std::int64_t seq);
-
 }  // namespace webhookd

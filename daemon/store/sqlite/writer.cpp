@@ -135,8 +135,9 @@ void Writer::make(Requests group) {
   std::exception_ptr failure;
   if (try_group(group, Savepoints::none, failure) == Fate::kept) return;
   const auto kind = store_error_kind(failure);
-  const bool is_worth_another_try =
-      kind ? *kind == StoreError::Kind::full && make_room() : group.size() > 1;
+  const bool would_be_smaller = tally_log_.has_put_off();
+  const bool has_room = kind == StoreError::Kind::full && make_room();
+  const bool is_worth_another_try = would_be_smaller || has_room || (!kind && group.size() > 1);
   if (is_worth_another_try && try_group(group, Savepoints::each, failure) == Fate::kept) return;
   // One by one, so that the one that cannot be made does not fail the others.
   for (const auto& request : group) {
@@ -170,7 +171,7 @@ Writer::Fate Writer::try_group(Requests group, Savepoints savepoints, std::excep
         std::rethrow_exception(request->error);
       }
     }
-    group_tally_.write_to(*db_);
+    tally_log_.write(*db_, group_tally_, std::chrono::steady_clock::now());
     db_->run("COMMIT");
   } catch (...) {
     failure = std::current_exception();
@@ -178,6 +179,7 @@ Writer::Fate Writer::try_group(Requests group, Savepoints savepoints, std::excep
     undo_group();
     return Fate::lost;
   }
+  tally_log_.committed(group_tally_);
   subscriptions_.committed();
   hand_over();
   return Fate::kept;
@@ -216,6 +218,7 @@ void Writer::undo_group() {
   subscriptions_.rolled_back();
   subscriptions_.committed();
   standing_.undo_group();
+  tally_log_.lost();
   if (!db_->in_transaction()) return;
   try {
     db_->run("ROLLBACK");

@@ -20,6 +20,7 @@
 #include "store/sqlite/rollup.h"
 #include "store/sqlite/standing_claims.h"
 #include "store/sqlite/subscriptions.h"
+#include "store/sqlite/tally_log.h"
 
 namespace webhookd {
 
@@ -28,15 +29,16 @@ struct Transaction {
   Connection& db;
   Subscriptions& subscriptions;
   StandingClaims& standing;
-  Tally& tally;              // of this request; written when the group commits
+  Tally& tally;              // of this request; logged when the group commits
   const Tally& group_tally;  // of the requests before it in the same group
   const Sealer& sealer;
 };
 
 // The one thread that writes and checkpoints. Requests that wait are made in one transaction and
 // share one fsync; a request that throws undoes and fails only itself: then the transaction is made
-// again, each request in a savepoint of its own. Without need it has none, since SQLite copies every
-// page that is changed for the first time in a savepoint. Once a write or fsync has failed for good every later request is refused. Thread-safe.
+// again, each request in a savepoint of its own. Without need it has none, since SQLite copies
+// every page that is changed for the first time in a savepoint. Once a write or fsync has failed
+// for good every later request is refused. Thread-safe.
 class Writer {
  public:
   // `on_broken` is called once, on its thread, when a write or fsync has failed for good.
@@ -121,6 +123,7 @@ class Writer {
   StandingClaims standing_;
   Tally request_tally_;
   Tally group_tally_;
+  TallyLog tally_log_;
   std::optional<std::string> broken_;
   int considered_pages_ = 0;  // of the log, when a checkpoint was last thought of
   int checkpointed_pages_ = 0;
