@@ -103,7 +103,7 @@ std::size_t utf8_sequence(std::string_view bytes, std::size_t at) {
   return length;
 }
 
-// Past the ASCII at `at`, in steps of eight bytes: most text is nothing else.
+// Past the ASCII at `at`, in steps of eight bytes as far as it goes: most text is nothing else.
 std::size_t skip_ascii(std::string_view bytes, std::size_t at) {
   constexpr std::uint64_t kHighBits = 0x8080'8080'8080'8080;
   std::uint64_t word = 0;
@@ -111,6 +111,7 @@ std::size_t skip_ascii(std::string_view bytes, std::size_t at) {
     std::memcpy(&word, bytes.data() + at, sizeof word);
     if ((word & kHighBits) != 0) break;
   }
+  while (at < bytes.size() && byte_at(bytes, at) < 0x80) ++at;
   return at;
 }
 

@@ -337,7 +337,20 @@ Json page_json(std::vector<Json> items, const PageInfo& info) {
 
 namespace {
 
+// Printable ASCII that JSON takes as it is. Looks at all of it, which is faster than to stop early.
+bool is_plain(std::string_view text) {
+  bool plain = true;
+  for (const char c : text) plain &= c >= ' ' && c <= '~' && c != '"' && c != '\\';
+  return plain;
+}
+
 void append_valid(std::string& out, std::string_view text) {
+  if (is_plain(text)) {
+    out += '"';
+    out += text;
+    out += '"';
+    return;
+  }
   if (is_utf8(text)) return append_canonical_string(out, text);
   append_canonical_string(out, replace_invalid_utf8(text));
 }

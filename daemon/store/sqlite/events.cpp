@@ -60,13 +60,15 @@ PublishResult judge(Connection& db, std::span<const NewEvent> events) {
   return result;
 }
 
-std::int64_t insert_event(Connection& db, const NewEvent& event, std::size_t deliveries, bool test,
-                          Timestamp now) {
-  db.run(
+// Its seq; absent when its binding has one with this id.
+std::optional<std::int64_t> insert_event(Connection& db, const NewEvent& event,
+                                         std::size_t deliveries, bool test, Timestamp now) {
+  const std::int64_t inserted = db.run(
       "INSERT INTO events(event_id, type, tenant, partner, accepted_at, content_hash, deliveries,"
-      " test, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+      " test, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
       event.event_id, event.event_type, event.binding.tenant_id, event.binding.partner_id, now,
       Blob{event.content_hash}, deliveries, test ? 1 : 0, event.body);
+  if (inserted == 0) return std::nullopt;
   return db.last_insert_id();
 }
 
@@ -77,11 +79,13 @@ bool claims_at_once(Transaction& transaction, const NewEvent& event, const Subsc
   return false;
 }
 
-// How many deliveries it made.
-std::int64_t store_event(Transaction& transaction, const NewEvent& event,
-                         const std::vector<const Subscriber*>& wanted, Timestamp now,
-                         std::set<const Subscriber*>& woken) {
-  const std::int64_t seq = insert_event(transaction.db, event, wanted.size(), false, now);
+// How many deliveries it made; absent when its binding has one with this id, and nothing is stored.
+std::optional<std::int64_t> store_event(Transaction& transaction, const NewEvent& event,
+                                        const std::vector<const Subscriber*>& wanted, Timestamp now,
+                                        std::set<const Subscriber*>& woken) {
+  const auto inserted = insert_event(transaction.db, event, wanted.size(), false, now);
+  if (!inserted) return std::nullopt;
+  const std::int64_t seq = *inserted;
   transaction.tally.accepted(seq, now);
   for (const Subscriber* subscriber : wanted) {
     const DeliveryStatus status = claims_at_once(transaction, event, *subscriber)
@@ -101,6 +105,21 @@ std::int64_t store_event(Transaction& transaction, const NewEvent& event,
     }
   }
   return static_cast<std::int64_t>(wanted.size());
+}
+
+// Most events are new: storing one tells. Absent when its binding has one with this id.
+std::optional<PublishResult> publish_new(Transaction& transaction, const NewEvent& event,
+                                         Timestamp now) {
+  std::set<const Subscriber*> woken;
+  const auto deliveries =
+      store_event(transaction, event,
+                  transaction.subscriptions.matching(event.binding, event.event_type), now, woken);
+  if (!deliveries) return std::nullopt;
+  PublishResult result;
+  result.events.push_back(
+      {PublishedEvent::Outcome::accepted, event.event_id, event.event_type, *deliveries});
+  for (const Subscriber* subscriber : woken) result.woken.push_back(subscriber->id);
+  return result;
 }
 
 // Duplicates within a call answer with what the first of them made.
@@ -125,6 +144,9 @@ bool same_meaning(const Query& row, const EventType& type) {
 }  // namespace
 
 PublishResult publish(Transaction& transaction, std::span<const NewEvent> events, Timestamp now) {
+  if (events.size() == 1) {
+    if (auto result = publish_new(transaction, events.front(), now)) return std::move(*result);
+  }
   PublishResult result = judge(transaction.db, events);
   if (!result.stored) return result;
   std::set<const Subscriber*> woken;
@@ -133,7 +155,7 @@ PublishResult publish(Transaction& transaction, std::span<const NewEvent> events
     if (published.outcome != PublishedEvent::Outcome::accepted) continue;
     const NewEvent& event = events[index];
     const auto& wanted = transaction.subscriptions.matching(event.binding, event.event_type);
-    published.deliveries = store_event(transaction, event, wanted, now, woken);
+    published.deliveries = store_event(transaction, event, wanted, now, woken).value();
   }
   if (events.size() > 1) fill_counts_of_duplicates(events, result);
   for (const Subscriber* subscriber : woken) result.woken.push_back(subscriber->id);
@@ -142,7 +164,6 @@ PublishResult publish(Transaction& transaction, std::span<const NewEvent> events
 
 void publish_own(Transaction& transaction, const NewEvent& event, std::int64_t about_seq,
                  Timestamp now, std::vector<WebhookId>& woken) {
-  if (find_known(transaction.db, event)) return;
   std::vector<const Subscriber*> wanted =
       transaction.subscriptions.matching(event.binding, event.event_type);
   std::erase_if(wanted, [&](const Subscriber* subscriber) { return subscriber->seq == about_seq; });
@@ -155,7 +176,7 @@ std::optional<ClaimedDelivery> begin_test(Transaction& transaction, const Webhoo
                                           const NewEvent& event, const ChangeContext& context) {
   const Subscriber* subscriber = transaction.subscriptions.find(webhook);
   if (subscriber == nullptr) return std::nullopt;
-  const std::int64_t seq = insert_event(transaction.db, event, 1, true, context.now);
+  const std::int64_t seq = insert_event(transaction.db, event, 1, true, context.now).value();
   transaction.db.run(
       "INSERT INTO deliveries(webhook_seq, event_seq, status, generation, test, max_attempts,"
       " next_attempt_at, created_at) VALUES(?1, ?2, 1, ?3, 1, 1, ?4, ?4)",

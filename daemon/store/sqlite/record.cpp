@@ -103,9 +103,32 @@ std::optional<OwnDelivery> find_own(Transaction& transaction, const WebhookId& w
   return OwnDelivery{subscriber, *state};
 }
 
+// The ordinary end: one statement finds out whether it is one, and writes it.
+bool record_success(Transaction& transaction, const AttemptResult& result, Timestamp now) {
+  const Attempt& attempt = result.attempt;
+  const Subscriber* subscriber = transaction.subscriptions.find(result.webhook);
+  if (result.status != DeliveryStatus::succeeded || subscriber == nullptr) return false;
+  const std::int64_t changed = transaction.db.run(
+      "UPDATE deliveries SET status = 2, attempt_count = attempt_count + 1,"
+      " next_attempt_at = NULL, completed_at = ?4, response_status = ?5, duration_ms = ?6,"
+      " error_kind = NULL, error_message = NULL, manual = 0"
+      " WHERE id = ?1 AND webhook_seq = ?2 AND attempt_count = ?3 AND status = 1 AND test = 0",
+      result.delivery.value, subscriber->seq, attempt.number - 1, now, attempt.response_status,
+      attempt.duration.count());
+  if (changed == 0) return false;
+  insert_attempt(transaction.db, result.delivery, attempt.number, attempt, result.status,
+                 std::nullopt);
+  transaction.tally.move(subscriber->seq, false, DeliveryStatus::in_flight, result.status);
+  Rollup& rollup = transaction.tally.rollup(subscriber->seq, now);
+  rollup.add_attempt(attempt);
+  ++rollup.succeeded;
+  return true;
+}
+
 }  // namespace
 
 void record_result(Transaction& transaction, const AttemptResult& result, Timestamp now) {
+  if (record_success(transaction, result, now)) return;
   const auto state = state_in_flight(transaction, result.delivery);
   if (state) record(transaction, *state, result.attempt, result.status, now);
 }
