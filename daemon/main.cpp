@@ -1,7 +1,6 @@
 // The composition root: the only file that names concrete classes and starts them in order.
 
 #include <fmt/format.h>
-#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -21,6 +20,12 @@
 #include "shared/random.h"
 #include "shared/time.h"
 #include "store/sqlite/sqlite_store.h"
+
+// Read by jemalloc as it starts. An arena for every thread, and what each may keep in reserve,
+// would hold much more memory than is in use; what nobody has used for a second goes back to the
+// system.
+extern "C" const char* const malloc_conf =  // NOLINT: its name and kind are jemalloc's
+    "narenas:2,lg_tcache_max:10,tcache_nslots_small_max:32,dirty_decay_ms:1000,muzzy_decay_ms:0";
 
 namespace webhookd {
 namespace {
@@ -47,13 +52,6 @@ void set_up_process() {
     files.rlim_cur = files.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &files);
   }
-  // An arena for every thread of the pools would keep much more memory than is in use; too few, and
-  // the threads wait for each other.
-  ::mallopt(M_ARENA_MAX, 16);
-  // What is freed is soon wanted again: growing and shrinking with each commit costs system calls
-  // and page faults.
-  ::mallopt(M_TOP_PAD, 256 * 1024);
-  ::mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
 }
 
 // How many this process may have. Five eighths are for deliveries and an eighth for each door, so

@@ -6,6 +6,8 @@
 #include <system_error>
 #include <utility>
 
+#include "observe/log.h"
+
 namespace webhookd {
 
 Mailbox::Mailbox() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
@@ -35,31 +37,43 @@ std::vector<Connection*> Mailbox::take() {
 
 ConnectionPool::ConnectionPool(int threads, const HttpHandler& handler,
                                const RefusalRenderer& refusal, Answer answer)
-    : answer_(std::move(answer)) {
-  try {
-    for (int i = 0; i < threads; ++i) {
-      threads_.emplace_back([this, &handler, &refusal] {
-        Answerer answerer(handler, refusal);
-        while (Connection* const connection = next()) answer_(*connection, answerer);
-      });
-    }
-  } catch (...) {
-    stop();
-    throw;
-  }
+    : most_threads_(static_cast<std::size_t>(threads)),
+      handler_(handler),
+      refusal_(refusal),
+      answer_(std::move(answer)) {
+  start_thread();
+}
+
+void ConnectionPool::start_thread() {
+  threads_.emplace_back([this] {
+    Answerer answerer(handler_, refusal_);
+    while (Connection* const connection = next()) answer_(*connection, answerer);
+  });
 }
 
 void ConnectionPool::submit(Connection& connection) {
+  bool lacks_threads = false;
   {
     const std::lock_guard lock(mutex_);
     queue_.push_back(&connection);
+    lacks_threads = queue_.size() > free_;
+  }
+  if (lacks_threads && threads_.size() < most_threads_) {
+    try {
+      start_thread();
+    } catch (const std::system_error& error) {
+      // Those that there are get round to it.
+      log::warn("msg=\"cannot start a thread\" error=\"{}\"", error.what());
+    }
   }
   changed_.notify_one();
 }
 
 Connection* ConnectionPool::next() {
   std::unique_lock lock(mutex_);
+  ++free_;
   changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+  --free_;
   if (queue_.empty()) return nullptr;
   Connection* const connection = queue_.front();
   queue_.pop_front();
