@@ -68,6 +68,7 @@ EndpointState EndpointQueue::state(Timestamp now) const {
 // ---- what happens to it -----------------------------------------------------------------------
 
 void EndpointQueue::note() {
+  none_may_stand_ = false;
   look_ = true;
   look_for_manual_ = true;
 }
@@ -184,6 +185,7 @@ int EndpointQueue::standing_room(int standing, Moment now) {
 
 // Seldom enough that a claim serves many deliveries.
 bool EndpointQueue::wants_standing(int standing, Moment now) {
+  if (none_may_stand_) return false;
   const int room = standing_room(standing, now);
   return 2 * room >= endpoint_.max_in_flight && 2 * standing_ <= room;
 }
@@ -205,6 +207,7 @@ std::vector<ClaimRequest> EndpointQueue::claim_requests(int most, int standing, 
   const bool renewal = wants_standing(standing, now) && most >= standing_room(standing, now);
   const bool automatic = wants_automatic(now) || renewal;
   const bool manual = wants_manual(now);
+  if (!automatic && !manual) return requests;  // what is awaited stays so until it is asked for
   const Timestamp due_by = now.wall + kClaimLead;
   if (manual) {
     requests.push_back({id(), std::min(most, manual_room()), Claimable::manual_only, due_by});
@@ -233,6 +236,7 @@ void EndpointQueue::answered(const ClaimRequest& asked, Claim claim, Timestamp n
   if (asked.what == Claimable::any) {
     backlog_ = filled;
     standing_ = claim.standing;
+    none_may_stand_ = asked.standing > 0 && standing_ == 0 && !filled;
   }
   if (filled && manual_asked_) look_for_manual_ = true;
   // Of two answers the first brought every retry by hand, unless it was filled itself.

@@ -17,7 +17,7 @@ constexpr int kMostClaimsDue = 2048;
 // Between them answers are taken in: receivers that answer at once then never have thousands of
 // transfers open, which would make each of them dearer.
 constexpr int kStartsPerStep = 64;
-// Of all endpoints together: at most 64 MiB of bodies.
+// Of a loop's endpoints together: at most 64 MiB of bodies.
 constexpr int kMostStanding = 16'384;
 constexpr int kLeastClaimsDue = 256;  // for endpoints that hold nothing, whatever the bytes
 // Claims come before their sizes are known: expect much until we have seen some.

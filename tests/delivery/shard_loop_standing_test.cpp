@@ -168,6 +168,36 @@ TEST_CASE("a loop that drains withdraws its places and gives back what had arriv
   CHECK(bench.store.row(bench.publish(endpoint.id)).status == DeliveryStatus::pending);
 }
 
+TEST_CASE("a renewal that the budget does not allow makes no retry forgotten") {
+  ShardLoopOptions options = LoopBench::usual_options();
+  options.claimed_bytes = 1024 * 1024;
+  LoopBench bench(options);
+  const Endpoint endpoint = make_endpoint('a', "http://192.0.2.1/");
+  const Endpoint other = make_endpoint('b', "http://192.0.2.2/");
+  bench.adopt(endpoint);
+  bench.adopt(other);
+  bench.publish_many(endpoint.id, 3);
+  bench.run();
+  REQUIRE(bench.running_to(endpoint.url) == 3);
+  bench.publish(other.id, std::string(2 * 1024 * 1024, 'x'));  // takes all the bytes, and hangs
+  bench.run();
+  REQUIRE(bench.running() == 4);
+  bench.end_first(500);  // its retry is due in 5 s
+  bench.end_first(200);
+  bench.end_first(200);  // two successes: half of its places may stand
+  bench.advance(5s);
+  CHECK(bench.running_to(endpoint.url) == 1);
+}
+
+TEST_CASE("where the store leaves no place standing none is asked for again and again") {
+  LoopBench bench;
+  const Endpoint endpoint = small_endpoint();
+  bench.adopt(endpoint);
+  bench.store.hand_fresh_claims_to(nullptr);  // the fake leaves none standing then
+  warm_up(bench, endpoint.id, 1);
+  CHECK(bench.store.claims().size() <= 3);
+}
+
 TEST_CASE("many endpoints share the places that may stand") {
   LoopBench bench;
   Endpoint first = small_endpoint();

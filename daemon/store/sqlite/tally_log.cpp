@@ -5,8 +5,9 @@
 namespace webhookd {
 namespace {
 
-// Readers add up the rows: some tenths of a millisecond for so many.
+// Readers add up the rows: some tenths of a millisecond for so many and so much.
 constexpr std::int64_t kMostRows = 64;
+constexpr std::size_t kMostLogged = 32 * 1024;
 // Folding takes a few milliseconds for so many, and everybody waits for it.
 constexpr std::size_t kMostWebhooks = 256;
 // A change of so many counters and rollups gains nothing from being folded with others.
@@ -45,6 +46,7 @@ void TallyLog::write(Connection& db, const Tally& tally, Monotonic now) {
   const std::string changes = tally.to_text();
   if (changes.empty()) return;
   step_ = Step::added;
+  written_bytes_ = changes.size();
   db.run("INSERT INTO tallies(changes) VALUES(?1)", changes);
 }
 
@@ -52,11 +54,13 @@ void TallyLog::committed(const Tally& tally) {
   const Step step = std::exchange(step_, Step::nothing);
   if (step == Step::folded) {
     rows_ = 0;
+    bytes_ = 0;
     webhooks_.clear();
   }
   if (step == Step::added) {
     if (rows_ == 0) oldest_ = written_at_;
     ++rows_;
+    bytes_ += written_bytes_;
     for (const auto& [key, change] : tally.counters()) webhooks_.insert(std::get<0>(key));
   }
 }
@@ -70,7 +74,8 @@ bool TallyLog::is_due(const Tally& tally, Monotonic now) const {
   if (now < put_off_until_) return false;
   if (tally.counters().size() + tally.rollups().size() > kLargeChange) return true;
   if (rows_ == 0) return false;
-  return rows_ >= kMostRows || webhooks_.size() >= kMostWebhooks || now - oldest_ >= kFoldedAfter;
+  return rows_ >= kMostRows || bytes_ >= kMostLogged || webhooks_.size() >= kMostWebhooks ||
+         now - oldest_ >= kFoldedAfter;
 }
 
 }  // namespace webhookd

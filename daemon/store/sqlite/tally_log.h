@@ -38,7 +38,9 @@ class TallyLog {
 
   Step step_ = Step::nothing;
   Monotonic written_at_{};
+  std::size_t written_bytes_ = 0;
   std::int64_t rows_ = 0;
+  std::size_t bytes_ = 0;                      // of those rows
   std::unordered_set<std::int64_t> webhooks_;  // whose numbers those rows change
   Monotonic oldest_{};                         // of those rows, if there is one
   Monotonic put_off_until_{};
