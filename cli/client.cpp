@@ -1,3 +1,5 @@
+// One thing: a request over either door, from its URL to the error that its answer means.
+
 #include "cli/client.h"
 
 #include <curl/curl.h>

@@ -1,3 +1,6 @@
+// One thing: what happens to a loop, the lists that follow from it, and the step that acts on them.
+// What it does when the clock is set is in shard_loop_clock.cpp.
+
 #include "delivery/shard_loop.h"
 
 #include <algorithm>

@@ -64,7 +64,7 @@ void ShardLoop::ask_for_shifts() {
 }
 
 // A health's times tell the next process by which clock those of the deliveries are: the store
-// moves both in one transaction.
+// moves both in one transaction, unless so many wait that it makes the shift in several.
 void ShardLoop::tell_health() {
   std::erase_if(unwell_, [this](Place* place) {
     if (place->queue.is_shifting() && !place->is_moved_now) return false;

@@ -1,7 +1,8 @@
 #pragma once
 
 // The store is the queue. Everything that must survive is written through this interface, in one
-// transaction a call; nothing in memory is a second truth.
+// transaction a call; nothing in memory is a second truth. Longer than most files: all that an
+// implementation has to keep, in one place.
 //
 // Every method blocks, may be called from any thread, and throws StoreError when the store cannot
 // do it (then nothing of the call is written). Methods that write return after the commit is
