@@ -51,12 +51,12 @@ ApiFixture::ApiFixture(ApiOptions options) {
 
 Reply ApiFixture::send(std::string_view method, const std::string& target, const std::string& body,
                        const Caller& caller, const Headers& headers) {
-  const auto parsed = parse_target(target);
-  REQUIRE(parsed.has_value());
+  // No assertion: some tests send from several threads, which Catch2 cannot count.
+  const auto parsed = parse_target(target).value();
   HttpRequest request;
   request.method = method;
-  request.path = parsed->path;
-  request.query = parsed->query;
+  request.path = parsed.path;
+  request.query = parsed.query;
   request.headers = headers;
   request.body = body;
   request.peer = caller.peer;
