@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <list>
 #include <optional>
@@ -42,9 +43,10 @@ struct Connection {
   Phase phase = Phase::idle;
   Monotonic deadline{};  // of the phase
   std::list<Connection>::iterator self;
-  std::size_t counted = 0;  // its share of ServerLimits::collecting_bytes
-  std::size_t drained = 0;  // while lingering
-  bool was_served = false;  // has had an answer
+  std::size_t counted = 0;    // its share of ServerLimits::collecting_bytes
+  std::size_t drained = 0;    // while lingering
+  bool was_served = false;    // has had an answer
+  std::uint32_t watched = 0;  // the events it is watched for
 };
 
 enum class Sent { all, some, broken };

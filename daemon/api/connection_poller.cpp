@@ -153,12 +153,7 @@ void ConnectionPoller::accept_waiting() {
     connection.self = std::prev(idle.end());
     ++open_;
     enter(connection, Phase::idle);
-    epoll_event event{};
-    event.events = EPOLLIN | EPOLLONESHOT;
-    event.data.ptr = &connection;
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, connection.fd.get(), &event) != 0) {
-      close(connection);
-    }
+    watch(connection, EPOLLIN);
   }
 }
 
@@ -213,14 +208,14 @@ void ConnectionPoller::on_ready(Connection& connection) {
     case Phase::lingering:
       return drain(connection);
     case Phase::answering:
-      return;
+      return unwatch(connection);
   }
 }
 
 void ConnectionPoller::receive(Connection& connection) {
   const ssize_t count = ::recv(connection.fd.get(), scratch_.data(), scratch_.size(), 0);
   if (count > 0) return take_in(connection, {scratch_.data(), static_cast<std::size_t>(count)});
-  if (count < 0 && would_block(errno)) return arm(connection, EPOLLIN);
+  if (count < 0 && would_block(errno)) return watch(connection, EPOLLIN);
   close(connection);
 }
 
@@ -243,7 +238,7 @@ void ConnectionPoller::take_in(Connection& connection, std::string_view bytes) {
     // A socket without room for this line has no client who waits for it.
     ::send(connection.fd.get(), kContinue.data(), kContinue.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   }
-  arm(connection, EPOLLIN);
+  watch(connection, EPOLLIN);
 }
 
 void ConnectionPoller::answer(Connection& connection) {
@@ -288,7 +283,7 @@ void ConnectionPoller::on_answered(Connection& connection) {
 }
 
 void ConnectionPoller::hand_over(Connection& connection) {
-  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection.fd.get(), nullptr);
+  unwatch(connection);
   connection.hand_over(std::move(connection.fd));
   close(connection);
 }
@@ -300,7 +295,7 @@ void ConnectionPoller::on_sent(Connection& connection, Sent sent) {
     case Sent::some:
       // The time limit is for the whole answer, not for each piece of it.
       if (connection.phase != Phase::writing) enter(connection, Phase::writing);
-      return arm(connection, EPOLLOUT);
+      return watch(connection, EPOLLOUT);
     case Sent::broken:
       return close(connection);
   }
@@ -310,7 +305,7 @@ void ConnectionPoller::on_written(Connection& connection) {
   if (connection.after == AfterAnswer::close || stopping_) return linger(connection);
   enter(connection, Phase::idle);
   connection.was_served = true;
-  if (connection.unread.empty()) return arm(connection, EPOLLIN);
+  if (connection.unread.empty()) return watch(connection, EPOLLIN);
   const std::string unread = std::exchange(connection.unread, {});
   take_in(connection, unread);
 }
@@ -332,7 +327,7 @@ void ConnectionPoller::linger(Connection& connection) {
   count(connection, 0);
   if (::shutdown(connection.fd.get(), SHUT_WR) != 0) return close(connection);
   enter(connection, Phase::lingering);
-  arm(connection, EPOLLIN);
+  watch(connection, EPOLLIN);
 }
 
 void ConnectionPoller::drain(Connection& connection) {
@@ -340,7 +335,7 @@ void ConnectionPoller::drain(Connection& connection) {
   if (count == 0 || (count < 0 && !would_block(errno))) return close(connection);
   if (count > 0) connection.drained += static_cast<std::size_t>(count);
   if (connection.drained > kLingerBytes) return close(connection);
-  arm(connection, EPOLLIN);
+  watch(connection, EPOLLIN);
 }
 
 void ConnectionPoller::close(Connection& connection) {
@@ -370,15 +365,25 @@ void ConnectionPoller::enter(Connection& connection, Phase phase) {
   connection.deadline = deadline_of(phase, now_, limits_);
 }
 
-// One report at most, then silence until armed again: a connection whose request is under way
-// must not be reported, not even its end.
-void ConnectionPoller::arm(Connection& connection, std::uint32_t events) {
+// Mostly it is watched already: a client sends its next request when it has its answer.
+void ConnectionPoller::watch(Connection& connection, std::uint32_t events) {
+  if (connection.watched == events) return;
   epoll_event event{};
-  event.events = events | EPOLLONESHOT;
+  event.events = events;
   event.data.ptr = &connection;
-  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, connection.fd.get(), &event) != 0) {
-    close(connection);
+  const int change = connection.watched == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+  if (::epoll_ctl(epoll_.get(), change, connection.fd.get(), &event) != 0) {
+    return close(connection);
   }
+  connection.watched = events;
+}
+
+// A connection whose request is under way is not reported again and again, and not for its end
+// either, which no set of events would leave out.
+void ConnectionPoller::unwatch(Connection& connection) {
+  if (connection.watched == 0) return;
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, connection.fd.get(), nullptr);
+  connection.watched = 0;
 }
 
 void ConnectionPoller::count(Connection& connection, std::size_t bytes) {

@@ -70,7 +70,8 @@ class ConnectionPoller {
   void expire();
   void expire(Connection& connection);
   void enter(Connection& connection, Phase phase);
-  void arm(Connection& connection, std::uint32_t events);
+  void watch(Connection& connection, std::uint32_t events);
+  void unwatch(Connection& connection);
   void count(Connection& connection, std::size_t bytes);
   Connections& in(Phase phase) { return connections_[static_cast<std::size_t>(phase)]; }
   const Connections& in(Phase phase) const { return connections_[static_cast<std::size_t>(phase)]; }

@@ -304,6 +304,25 @@ TEST_CASE("without free descriptors the door waits instead of spinning, and come
   CHECK(waiting.receive()->status == 200);
 }
 
+TEST_CASE("clients that send more or leave amid their request keep no thread busy") {
+  Gate gate;
+  const auto server = serve(gate.handler(), {}, 1);
+  RawClient eager(server->address());
+  REQUIRE(eager.send(get_request("/gate")));
+  gate.entered.acquire();
+  REQUIRE(eager.send(get_request("/next")));
+  {
+    RawClient gone(server->address());
+    REQUIRE(gone.send(get_request("/gone")));
+  }
+  const auto cpu_before = cpu_time();
+  std::this_thread::sleep_for(400ms);
+  CHECK(cpu_time() - cpu_before < 200ms);
+  gate.may_leave.release();
+  CHECK(eager.receive()->body == "GET /gate ");
+  CHECK(eager.receive()->body == "GET /next ");
+}
+
 TEST_CASE("a connection that is handed over belongs to its taker, and no stop waits for it") {
   std::mutex mutex;
   std::vector<FileDescriptor> taken;
