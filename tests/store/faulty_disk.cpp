@@ -12,6 +12,7 @@ namespace webhookd::test {
 namespace {
 
 // SQLite calls back without a pointer of ours, hence the file-wide state.
+std::atomic<int> log_writes_seen{0};
 std::atomic<FaultyDisk::Fault> current_fault{FaultyDisk::Fault::none};
 sqlite3_vfs* real_disk = nullptr;
 sqlite3_vfs faulty_disk;
@@ -62,6 +63,7 @@ bool grows_log(sqlite3_file* file, int count, sqlite3_int64 offset) {
 
 int faulty_write(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 offset) {
   const Methods& methods = methods_of(file);
+  if (methods.of_log) ++log_writes_seen;
   const bool is_full = current_fault == Fault::full || grows_log(file, count, offset);
   if (is_full) return fail_with(ENOSPC, SQLITE_FULL);
   if (over_quota(methods)) return fail_with(EDQUOT, SQLITE_IOERR_WRITE);
@@ -102,6 +104,7 @@ int faulty_open(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, i
 
 FaultyDisk::FaultyDisk() {
   set(Fault::none);
+  log_writes_seen = 0;
   real_disk = sqlite3_vfs_find(nullptr);
   faulty_disk = *real_disk;
   faulty_disk.zName = "faulty";
@@ -115,5 +118,7 @@ FaultyDisk::~FaultyDisk() {
 }
 
 void FaultyDisk::set(Fault fault) { current_fault = fault; }
+
+int FaultyDisk::log_writes() const { return log_writes_seen; }
 
 }  // namespace webhookd::test

@@ -22,6 +22,8 @@ class FaultyDisk {
     database_sync_without_space,
   };
   void set(Fault fault);
+  // Of logs, since it came to life.
+  int log_writes() const;
 };
 
 }  // namespace webhookd::test

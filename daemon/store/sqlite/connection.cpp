@@ -6,6 +6,8 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "store/sqlite/log_file.h"
+
 namespace webhookd {
 namespace {
 
@@ -175,7 +177,8 @@ Connection::Connection(const std::filesystem::path& file, Role role) : file_(fil
   configure_library_once();
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   if (role == Role::writer) flags |= SQLITE_OPEN_CREATE;
-  const int code = sqlite3_open_v2(file.c_str(), &handle_, flags, nullptr);
+  const char* const vfs = role == Role::writer ? log_gathering_vfs() : nullptr;
+  const int code = sqlite3_open_v2(file.c_str(), &handle_, flags, vfs);
   try {
     if (code != SQLITE_OK) fail(code);
     configure(role);

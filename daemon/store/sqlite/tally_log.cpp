@@ -7,7 +7,7 @@ namespace {
 
 // Readers add up the rows: some tenths of a millisecond for so many and so much.
 constexpr std::int64_t kMostRows = 64;
-constexpr std::size_t kMostLogged = 32 * 1024;
+constexpr std::size_t kMostLogged = 96 * 1024;
 // Folding takes a few milliseconds for so many, and everybody waits for it.
 constexpr std::size_t kMostWebhooks = 256;
 // A change of so many counters and rollups gains nothing from being folded with others.
