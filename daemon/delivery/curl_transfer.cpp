@@ -66,7 +66,8 @@ void HeaderLines::append(std::string_view name, std::string_view value) {
   // curl sends an empty header only in this form, and takes blanks for empty.
   text_ += value.empty() ? ";" : ": ";
   text_ += value;
-  assert(text_.find_first_of(std::string_view("\r\n\0", 3), start) == std::string::npos);
+  assert(std::none_of(text_.begin() + static_cast<std::ptrdiff_t>(start), text_.end(),
+                      [](char c) { return c == '\r' || c == '\n' || c == '\0'; }));
   text_ += '\0';
 }
 
