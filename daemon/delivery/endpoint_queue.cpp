@@ -49,9 +49,17 @@ EndpointQueue::EndpointQueue(Endpoint endpoint, Moment now)
   // What was stored at a later time than it is now was stored before the clock was set back.
   const std::optional<Timestamp> heard_at =
       latest(health().last_failure_at, health().last_success_at);
-  if (heard_at && *heard_at - now.wall >= kSmallestClockJump) {
-    clock_was_set(now.wall - *heard_at, now.wall);
+  auto ahead = std::chrono::milliseconds::min();
+  if (heard_at) ahead = *heard_at - now.wall;
+  // What the process before this one had begun is not to be begun again, but to be finished.
+  if (endpoint_.unfinished_shift) {
+    const ClockShift begun = std::move(*std::exchange(endpoint_.unfinished_shift, std::nullopt));
+    if (heard_at) ahead += begun.by;
+    endpoint_.health = after_clock_was_set(health(), begun.by, now.wall);
+    shifts_.push_back(begun);
+    note();
   }
+  if (ahead >= kSmallestClockJump) clock_was_set(-ahead, now.wall);
 }
 
 EndpointState EndpointQueue::state(Timestamp now) const {
@@ -106,6 +114,10 @@ void EndpointQueue::clock_was_set(milliseconds by, Timestamp now) {
 void EndpointQueue::look_for_stamped_ahead(Timestamp now) {
   shifts_.push_back({id(), milliseconds{0}, now, {}, std::nullopt, Shifted::stamped_ahead});
   note();
+}
+
+int EndpointQueue::moves_left() const {
+  return static_cast<int>(std::ranges::count(shifts_, Shifted::all_that_wait, &ClockShift::what));
 }
 
 const ClockShift* EndpointQueue::next_shift() const {

@@ -51,7 +51,9 @@ class EndpointQueue {
   // ---- shifting
 
   bool is_shifting() const { return !shifts_.empty(); }
-  int shifts_left() const { return static_cast<int>(shifts_.size()); }
+  // Of these, how many move all that waits: until they are done the rows and the health that the
+  // store has are of an older clock.
+  int moves_left() const;
   // What to ask the store for now: nothing before it has answered every claim.
   const ClockShift* next_shift() const;
   void shifted(const ClockShiftPiece& piece);

@@ -58,16 +58,16 @@ void ShardLoop::ask_for_shifts() {
     const ClockShift* const shift = place->queue.next_shift();
     if (shift == nullptr) continue;
     turn_.shifts.push_back(*shift);
-    place->is_moved_now = place->queue.shifts_left() == 1;
+    place->is_moved_now = shift->what == Shifted::all_that_wait && place->queue.moves_left() == 1;
   }
   shifts_due_ = !turn_.shifts.empty();
 }
 
 // A health's times tell the next process by which clock those of the deliveries are: the store
-// moves both in one transaction, unless so many wait that it makes the shift in several.
+// moves both in one transaction, and takes the health only with the last piece of a shift.
 void ShardLoop::tell_health() {
   std::erase_if(unwell_, [this](Place* place) {
-    if (place->queue.is_shifting() && !place->is_moved_now) return false;
+    if (place->queue.moves_left() > 0 && !place->is_moved_now) return false;
     place->is_unwell = false;
     const Endpoint& endpoint = place->queue.endpoint();
     turn_.health.push_back({endpoint.id, endpoint.health, endpoint.kept_from});
@@ -84,7 +84,11 @@ void ShardLoop::take_shifts(const TurnAnswer& answer, Moment now) {
   for (std::size_t i = 0; i < answer.shifts.size(); ++i) {
     const auto found = places_.find(answer.shifts[i].webhook);
     if (found == places_.end()) continue;
-    found->second->queue.shifted(answer.given.shifted[i]);
+    const ClockShiftPiece& piece = answer.given.shifted[i];
+    found->second->queue.shifted(piece);
+    // What came with it of the health was not stored.
+    const bool is_half_way = !piece.done && answer.shifts[i].what == Shifted::all_that_wait;
+    if (is_half_way) mark_unwell(*found->second);
     moved.push_back(found->second.get());
   }
   std::erase_if(shifting_, [](const Place* place) { return !place->queue.is_shifting(); });

@@ -207,6 +207,27 @@ struct ReplayResult : BatchResult {
 
 // ---- the queue, as a shard loop sees it -----------------------------------------------------
 
+// A place in a webhook's queue, which is sorted by due time, then by id.
+struct DuePlace {
+  Timestamp due;
+  DeliveryId id;
+};
+
+// stamped_ahead: only what is due from the moment that it was asked for, and stands later than
+// `after` because it took its time before the clock was set back. It becomes due at `after`.
+enum class Shifted { all_that_wait, stamped_ahead };
+
+// The clock was set by `by`: attempts that wait are to wait as long as before. The store makes it
+// in pieces; each is asked for with what the last one has reached.
+struct ClockShift {
+  WebhookId webhook;
+  std::chrono::milliseconds by{0};
+  Timestamp after;                  // what is due up to then stays as it is: it is due now
+  std::vector<DeliveryId> except;   // got their times by the new clock
+  std::optional<DuePlace> reached;  // by the piece before
+  Shifted what = Shifted::all_that_wait;
+};
+
 // A webhook as a loop needs it to send.
 struct Endpoint {
   WebhookId id;
@@ -226,6 +247,9 @@ struct Endpoint {
   std::optional<Timestamp> previous_secret_expires_at;
   EndpointHealth health;
   std::optional<Timestamp> next_due;  // earliest pending delivery that is not held by order
+  // Some pieces of it were made and the rest was not: to be asked for first, as it is here. The
+  // health is of before it.
+  std::optional<ClockShift> unfinished_shift;
 };
 
 enum class Claimable { any, manual_only };
@@ -282,7 +306,9 @@ struct AttemptResult {
   DeliveryStatus status = DeliveryStatus::succeeded;  // succeeded, failed or pending
 };
 
-// Dropped when the webhook has been disabled since: enabled again, its health begins anew.
+// Dropped when the webhook has been disabled since: enabled again, its health begins anew. Dropped
+// too when the turn shifts all that waits of the webhook and does not get done: whoever asked keeps
+// it for the last piece.
 struct HealthUpdate {
   WebhookId webhook;
   EndpointHealth health;
@@ -306,27 +332,6 @@ struct Recovery {
   Timestamp recovered_at;
 };
 
-// A place in a webhook's queue, which is sorted by due time, then by id.
-struct DuePlace {
-  Timestamp due;
-  DeliveryId id;
-};
-
-// stamped_ahead: only what is due from the moment that it was asked for, and stands later than
-// `after` because it took its time before the clock was set back. It becomes due at `after`.
-enum class Shifted { all_that_wait, stamped_ahead };
-
-// The clock was set by `by`: attempts that wait are to wait as long as before. The store makes it
-// in pieces; each is asked for with what the last one has reached.
-struct ClockShift {
-  WebhookId webhook;
-  std::chrono::milliseconds by{0};
-  Timestamp after;                  // what is due up to then stays as it is: it is due now
-  std::vector<DeliveryId> except;   // got their times by the new clock
-  std::optional<DuePlace> reached;  // by the piece before
-  Shifted what = Shifted::all_that_wait;
-};
-
 struct ClockShiftPiece {
   bool done = false;
   std::optional<DuePlace> reached;
@@ -339,8 +344,8 @@ struct QueueTurn {
   std::vector<Disabling> disable;
   std::vector<Recovery> recovered;
   std::vector<DeliveryId> released;  // claimed, never tried: pending again, no attempt counted
-  std::vector<ClockShift> shifts;    // made after the results are in
-  std::vector<ClaimRequest> claims;  // the same
+  std::vector<ClockShift> shifts;    // made after the results are in, and before the health is
+  std::vector<ClaimRequest> claims;  // made after the results are in
   std::vector<WebhookId> withdrawn;  // last: no place of theirs stands any more
 };
 

@@ -192,6 +192,59 @@ TEST_CASE("the store learns of a clock that was set back only with the times tha
   CHECK(bench.store.stored(endpoint.id).health.last_failure_at == *heard_at - 24h);
 }
 
+TEST_CASE("the store learns of a clock that was set back only with the last piece of a shift") {
+  LoopBench bench;
+  bench.store.shift_at_once(1);
+  const Endpoint endpoint = waiting_endpoint(bench, 'a', 4);
+  const auto heard_at = bench.store.stored(endpoint.id).health.last_failure_at;
+  bench.store_is_slow = true;
+  bench.set_wall_clock(-24h);
+  for (std::size_t piece = 1; piece <= 4; ++piece) {
+    bench.answer_store();
+    REQUIRE(bench.store.shifts().size() == piece);
+    const Timestamp expected = piece < 4 ? *heard_at : *heard_at - 24h;
+    CHECK(bench.store.stored(endpoint.id).health.last_failure_at == expected);
+    bench.run();
+  }
+}
+
+TEST_CASE("a kill after each piece of a shift makes no retry early or late") {
+  const auto jump = GENERATE(as<std::chrono::seconds>{}, 24h, -24h, 100s, -100s);
+  LoopBench bench;
+  bench.store.shift_at_once(1);
+  waiting_endpoint(bench, 'a', 4);
+  bench.advance(100s);
+  bench.store_is_slow = true;
+  bench.set_wall_clock(jump);
+  for (std::size_t piece = 1; piece <= 4; ++piece) {
+    bench.answer_store();
+    REQUIRE(bench.store.shifts().size() == piece);
+    bench.restart();
+    bench.run();
+  }
+  bench.store_is_slow = false;
+  bench.run();
+  for (const FakeStore::Row& row : bench.store.rows()) CHECK(row.due == bench.now().wall + 200s);
+  bench.advance(199s);
+  CHECK(bench.running() == 0);
+  bench.advance(1s);
+  CHECK(bench.running() == 4);
+}
+
+TEST_CASE(
+    "a clock that is set once more while the daemon does not run adds to an unfinished shift") {
+  LoopBench bench;
+  bench.store.shift_at_once(1);
+  waiting_endpoint(bench, 'a', 4);
+  bench.store_is_slow = true;
+  bench.set_wall_clock(-24h);
+  bench.answer_store();
+  bench.restart_with_clock_set(-1h);
+  bench.store_is_slow = false;
+  bench.run();
+  for (const FakeStore::Row& row : bench.store.rows()) CHECK(row.due == bench.now().wall + 300s);
+}
+
 TEST_CASE("a machine that slept has set no clock: what became due meanwhile is sent") {
   LoopBench bench;
   waiting_endpoint(bench, 'a', 4);

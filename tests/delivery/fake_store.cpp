@@ -207,9 +207,12 @@ QueueTurnResult FakeStore::queue_turn(const QueueTurn& turn, Timestamp now) {
     row.attempts.push_back(result.attempt);
   }
   for (const DeliveryId id : turn.released) rows_.at(id.value).status = DeliveryStatus::pending;
+  QueueTurnResult result;
+  for (const ClockShift& asked : turn.shifts) result.shifted.push_back(shift(asked));
   for (const HealthUpdate& update : turn.health) {
     const auto found = endpoints_.find(update.webhook);
-    if (found != endpoints_.end()) found->second.health = update.health;
+    if (found == endpoints_.end() || found->second.unfinished_shift) continue;
+    found->second.health = update.health;
   }
   recoveries_.insert(recoveries_.end(), turn.recovered.begin(), turn.recovered.end());
   disablings_.insert(disablings_.end(), turn.disable.begin(), turn.disable.end());
@@ -222,8 +225,6 @@ QueueTurnResult FakeStore::queue_turn(const QueueTurn& turn, Timestamp now) {
       if (waits && row.webhook == disabling.webhook) row.status = DeliveryStatus::cancelled;
     }
   }
-  QueueTurnResult result;
-  for (const ClockShift& asked : turn.shifts) result.shifted.push_back(shift(asked));
   for (const ClaimRequest& request : turn.claims) result.claims.push_back(claim(request, now));
   for (const WebhookId& webhook : turn.withdrawn) standing_[webhook] = 0;
   if (tell_ && !turn.disable.empty()) {
@@ -317,6 +318,12 @@ ClockShiftPiece FakeStore::shift(const ClockShift& shift) {
     } else if (!excepted && !(forward && at_once)) {
       row->due += shift.by;
     }
+  }
+  const auto endpoint = endpoints_.find(shift.webhook);
+  if (endpoint != endpoints_.end() && shift.what == Shifted::all_that_wait) {
+    auto& unfinished = endpoint->second.unfinished_shift;
+    unfinished.reset();
+    if (!piece.done) unfinished = {shift.webhook, shift.by, shift.after, {}, piece.reached};
   }
   return piece;
 }

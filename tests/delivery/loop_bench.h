@@ -7,6 +7,8 @@
 #include <deque>
 #include <iterator>
 #include <map>
+#include <memory>
+#include <ranges>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,10 +46,10 @@ class MiddleRandom final : public Random {
 
 class LoopBench final : private TurnSink {
  public:
-  explicit LoopBench(ShardLoopOptions options = usual_options())
-      : loop_(std::move(options), sender, *this, random_, board) {
+  explicit LoopBench(ShardLoopOptions options = usual_options()) : options_(std::move(options)) {
+    make_loop();
     store.hand_fresh_claims_to([this](std::vector<FreshClaim> claims) {
-      if (!mail_is_slow) return loop_.received(std::move(claims), now_);
+      if (!mail_is_slow) return loop_->received(std::move(claims), now_);
       std::ranges::move(claims, std::back_inserter(mail_));
     });
   }
@@ -60,20 +62,34 @@ class LoopBench final : private TurnSink {
   }
 
   Moment now() const { return now_; }
-  ShardLoop& loop() { return loop_; }
+  ShardLoop& loop() { return *loop_; }
 
   void adopt(const Endpoint& endpoint) {
     store.put(endpoint);
-    loop_.adopt(*store.endpoint(endpoint.id), now_);
+    loop_->adopt(*store.endpoint(endpoint.id), now_);
   }
-  void refresh(const WebhookId& id) { loop_.refresh(id, store.endpoint(id), now_); }
+  // As restart(), and meanwhile the wall clock is set.
+  void restart_with_clock_set(std::chrono::milliseconds by) {
+    now_.wall += by;
+    restart();
+  }
+  // The process is killed, with what it has handed in and was not answered, and the next one
+  // starts. No attempt may be under way.
+  void restart() {
+    turns_.clear();
+    make_loop();
+    std::vector<int> shards(kShardCount);
+    std::ranges::copy(std::views::iota(0, kShardCount), shards.begin());
+    for (Endpoint& endpoint : store.endpoints(shards)) loop_->adopt(std::move(endpoint), now_);
+  }
+  void refresh(const WebhookId& id) { loop_->refresh(id, store.endpoint(id), now_); }
   void change(const WebhookId& id, const std::function<void(Endpoint&)>& how) {
     store.change(id, how);
     refresh(id);
   }
   DeliveryId publish(const WebhookId& id, std::string body = "{}") {
     const DeliveryId delivery = store.publish(id, now_.wall, std::move(body));
-    if (store.row(delivery).status == DeliveryStatus::pending) loop_.note(id, now_);
+    if (store.row(delivery).status == DeliveryStatus::pending) loop_->note(id, now_);
     return delivery;
   }
   void publish_many(const WebhookId& id, int count) {
@@ -81,13 +97,13 @@ class LoopBench final : private TurnSink {
   }
   void retry_by_hand(const WebhookId& id, DeliveryId delivery) {
     store.retry_by_hand(delivery, now_.wall);
-    loop_.note(id, now_);
+    loop_->note(id, now_);
   }
 
   // Steps and lets the store answer until nothing changes any more at this moment.
   void run() {
     for (int i = 0; i < 1000; ++i) {
-      sleep_ = loop_.step(now_);
+      sleep_ = loop_->step(now_);
       if (!turns_.empty() && !store_is_slow) {
         answer_store();
       } else if (sleep_ > std::chrono::milliseconds{0}) {
@@ -106,11 +122,11 @@ class LoopBench final : private TurnSink {
       answer.shifts = turn.shifts;
       answer.results = static_cast<int>(turn.results.size());
       answer.turns = 1;
-      loop_.answered(std::move(answer), now_);
+      loop_->answered(std::move(answer), now_);
     }
   }
   std::size_t waiting_turns() const { return turns_.size(); }
-  void bring_mail() { loop_.received(std::exchange(mail_, {}), now_); }
+  void bring_mail() { loop_->received(std::exchange(mail_, {}), now_); }
 
   void advance(std::chrono::milliseconds by) {
     now_.wall += by;
@@ -138,7 +154,7 @@ class LoopBench final : private TurnSink {
     result.headers = std::move(headers);
     std::vector<SendResult> results;
     results.push_back(std::move(result));
-    loop_.ended(std::move(results), now_);
+    loop_->ended(std::move(results), now_);
     run();
   }
   // The one that was started first.
@@ -164,6 +180,10 @@ class LoopBench final : private TurnSink {
   bool mail_is_slow = false;  // what publications claim comes only with bring_mail()
 
  private:
+  void make_loop() {
+    TurnSink& sink = *this;  // nobody else may see us as one
+    loop_ = std::make_unique<ShardLoop>(options_, sender, sink, random_, board);
+  }
   void submit(QueueTurn turn) override { turns_.push_back(std::move(turn)); }
 
   Moment now_{from_unix_millis(1'800'000'000'000), Monotonic{std::chrono::hours{1}}};
@@ -172,7 +192,8 @@ class LoopBench final : private TurnSink {
   std::deque<QueueTurn> turns_;
   std::vector<FreshClaim> mail_;
   std::chrono::milliseconds sleep_{0};
-  ShardLoop loop_;
+  ShardLoopOptions options_;
+  std::unique_ptr<ShardLoop> loop_;
 };
 
 }  // namespace webhookd

@@ -68,6 +68,35 @@ TEST_CASE("a shift of many is made in pieces, and moves each once") {
   }
 }
 
+TEST_CASE(
+    "a shift that was not done is found at the next start, and until it is done no health is "
+    "kept") {
+  const auto by = GENERATE(seconds{400}, seconds{-400}, hours{24}, hours{-24});
+  StoreFixture f;
+  const Webhook webhook = f.add("a");
+  let_wait(f, webhook.id, 2500);
+  CHECK_FALSE(f.store().endpoint(webhook.id)->unfinished_shift);
+  QueueTurn turn;
+  turn.shifts.push_back(set_clock(f, webhook.id, by));
+  turn.health.push_back({webhook.id, {}, 0});
+  turn.health.back().health.last_failure_at = f.now;
+  REQUIRE_FALSE(f.store().queue_turn(turn, f.now).shifted.front().done);
+  CHECK_FALSE(f.store().endpoint(webhook.id)->health.last_failure_at);
+  f.restart();
+  for (int pieces = 2;; ++pieces) {
+    REQUIRE(pieces < 100);
+    turn.shifts.front() = f.store().endpoint(webhook.id)->unfinished_shift.value();
+    CHECK(turn.shifts.front().by == by);
+    if (f.store().queue_turn(turn, f.now).shifted.front().done) break;
+    CHECK_FALSE(f.store().endpoint(webhook.id)->health.last_failure_at);
+  }
+  CHECK_FALSE(f.store().endpoint(webhook.id)->unfinished_shift);
+  CHECK(f.store().endpoint(webhook.id)->health.last_failure_at == f.now);
+  for (int id = 1; id <= 2500; id += 7) {
+    CHECK(f.delivery(DeliveryId{id}).next_attempt_at == f.now + seconds{id});
+  }
+}
+
 TEST_CASE("rows that are due in the same millisecond are moved once, too") {
   const auto by = GENERATE(hours{24}, hours{-24});
   StoreFixture f;

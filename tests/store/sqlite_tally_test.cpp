@@ -262,7 +262,7 @@ TEST_CASE("numbers of before the upgrade are kept and go on") {
     Connection db(file, Connection::Role::writer);
     REQUIRE(rows_of(db, "tallies") == 0);
     db.script(
-        "DROP TABLE tallies; ALTER TABLE attempts DROP COLUMN cancelled;"
+        "DROP TABLE clock_shifts; DROP TABLE tallies; ALTER TABLE attempts DROP COLUMN cancelled;"
         " PRAGMA user_version = 2");
   }
   const auto store = open_sqlite_store(options_for(directory.path()), random, kStart);

@@ -54,6 +54,22 @@ std::optional<Timestamp> moved_to(const Waiting& waiting, const ClockShift& shif
   return waiting.place.due + shift.by;
 }
 
+// In the transaction of the rows: whoever starts amid a shift goes on exactly there. A shift that
+// needs one piece writes nothing of it.
+void keep_progress(Connection& db, std::int64_t seq, const ClockShift& shift,
+                   const ClockShiftPiece& piece) {
+  if (shift.what != Shifted::all_that_wait) return;
+  if (piece.done) {
+    if (shift.reached) db.run("DELETE FROM clock_shifts WHERE webhook_seq = ?1", seq);
+    return;
+  }
+  if (!piece.reached) return;
+  db.run(
+      "INSERT OR REPLACE INTO clock_shifts(webhook_seq, by_ms, after, reached_due, reached_id)"
+      " VALUES(?1, ?2, ?3, ?4, ?5)",
+      seq, shift.by.count(), shift.after, piece.reached->due, piece.reached->id.value);
+}
+
 // How many rows it looked at.
 int shift_some(Transaction& transaction, const ClockShift& shift, int most,
                ClockShiftPiece& piece) {
@@ -72,6 +88,7 @@ int shift_some(Transaction& transaction, const ClockShift& shift, int most,
   }
   if (!found.empty()) piece.reached = found.back().place;
   piece.done = static_cast<int>(found.size()) < most;
+  keep_progress(transaction.db, subscriber->seq, shift, piece);
   return static_cast<int>(found.size());
 }
 
@@ -86,6 +103,18 @@ std::vector<ClockShiftPiece> shift_clocks(Transaction& transaction,
     if (left > 0) left -= shift_some(transaction, shift, left, piece);
   }
   return pieces;
+}
+
+std::optional<ClockShift> unfinished_shift(Connection& db, std::int64_t seq,
+                                           const WebhookId& webhook) {
+  Query row = db.query(
+      "SELECT by_ms, after, reached_due, reached_id FROM clock_shifts WHERE webhook_seq = ?1", seq);
+  if (!row.step()) return std::nullopt;
+  return ClockShift{webhook,
+                    std::chrono::milliseconds{row.integer(0)},
+                    row.time(1),
+                    {},
+                    DuePlace{row.time(2), DeliveryId{row.integer(3)}}};
 }
 
 }  // namespace webhookd

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "store/sqlite/writer.h"
@@ -11,5 +13,9 @@ namespace webhookd {
 // change of tenant or partner has left to be looked through keeps its times.
 std::vector<ClockShiftPiece> shift_clocks(Transaction& transaction,
                                           const std::vector<ClockShift>& shifts);
+
+// Absent unless some pieces of a shift of all that waits were made, and not the last one.
+std::optional<ClockShift> unfinished_shift(Connection& db, std::int64_t seq,
+                                           const WebhookId& webhook);
 
 }  // namespace webhookd

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <unordered_set>
 
 #include "store/own_events.h"
 #include "store/sqlite/audit.h"
@@ -212,6 +213,7 @@ Endpoint endpoint_of(Connection& db, const Sealer& sealer, const StoredWebhook& 
   endpoint.previous_secret_expires_at = secrets.previous_expires_at;
   endpoint.health = webhook.health;
   endpoint.next_due = next_due(db, stored.key);
+  endpoint.unfinished_shift = unfinished_shift(db, stored.key.seq, webhook.id);
   return endpoint;
 }
 
@@ -250,6 +252,22 @@ void disable(Transaction& transaction, const Disabling& disabling, Timestamp now
               reason_detail(disabling.reason));
   publish_own(transaction, disabled_event(webhook_of(transaction, seq), disabling, now), seq, now,
               result.woken);
+}
+
+// A health's times say by which clock all rows wait.
+void update_health(Transaction& transaction, const QueueTurn& turn,
+                   const std::vector<ClockShiftPiece>& shifted) {
+  std::unordered_set<WebhookId> half_way;
+  for (std::size_t i = 0; i < shifted.size(); ++i) {
+    const ClockShift& shift = turn.shifts[i];
+    if (!shifted[i].done && shift.what == Shifted::all_that_wait) half_way.insert(shift.webhook);
+  }
+  for (const HealthUpdate& update : turn.health) {
+    const Subscriber* subscriber = transaction.subscriptions.find(update.webhook);
+    if (subscriber == nullptr || update.kept_from < subscriber->kept_from) continue;
+    if (half_way.contains(update.webhook)) continue;
+    store_health(transaction.db, subscriber->seq, update.health);
+  }
 }
 
 void announce_recovery(Transaction& transaction, const Recovery& recovery, Timestamp now,
@@ -316,17 +334,13 @@ std::optional<Endpoint> load_endpoint(Connection& db, const Sealer& sealer, cons
 QueueTurnResult make_turn(Transaction& transaction, const QueueTurn& turn, Timestamp now) {
   for (const AttemptResult& result : turn.results) record_result(transaction, result, now);
   for (const DeliveryId id : turn.released) release(transaction, id, now);
-  for (const HealthUpdate& update : turn.health) {
-    const Subscriber* subscriber = transaction.subscriptions.find(update.webhook);
-    if (subscriber == nullptr || update.kept_from < subscriber->kept_from) continue;
-    store_health(transaction.db, subscriber->seq, update.health);
-  }
   QueueTurnResult result;
+  result.shifted = shift_clocks(transaction, turn.shifts);
+  update_health(transaction, turn, result.shifted);
   for (const Disabling& disabling : turn.disable) disable(transaction, disabling, now, result);
   for (const Recovery& recovery : turn.recovered) {
     announce_recovery(transaction, recovery, now, result);
   }
-  result.shifted = shift_clocks(transaction, turn.shifts);
   result.claims.reserve(turn.claims.size());
   for (const ClaimRequest& request : turn.claims) {
     result.claims.push_back(make_claim(transaction, request, now));

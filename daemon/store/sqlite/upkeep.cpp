@@ -35,6 +35,7 @@ void remove_webhook_row(Connection& db, std::int64_t seq) {
   db.run("DELETE FROM counters WHERE webhook_seq = ?1", seq);
   db.run("DELETE FROM health WHERE webhook_seq = ?1", seq);
   db.run("DELETE FROM replays WHERE webhook_seq = ?1", seq);
+  db.run("DELETE FROM clock_shifts WHERE webhook_seq = ?1", seq);
   db.run("DELETE FROM webhooks WHERE seq = ?1", seq);
 }
 
