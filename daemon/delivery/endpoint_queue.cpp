@@ -87,7 +87,9 @@ void EndpointQueue::replace(Endpoint endpoint, Moment now) {
   } else {
     kept_before_.reset();
   }
-  if (endpoint.generation != endpoint_.generation) {
+  // What was claimed under a larger cap is more than it may have in flight by the new one.
+  const bool is_narrower = endpoint.max_in_flight < endpoint_.max_in_flight;
+  if (endpoint.generation != endpoint_.generation || is_narrower) {
     give_back_ = true;
     void_answers_ = answers_due_;
   }
@@ -96,6 +98,7 @@ void EndpointQueue::replace(Endpoint endpoint, Moment now) {
   const bool revived = was_disabled && endpoint.status != WebhookStatus::disabled;
   if (!revived) endpoint.health = endpoint_.health;
   endpoint_ = std::move(endpoint);
+  prefetch_ = std::min(prefetch_, endpoint_.max_in_flight);
   set_rate(now);
   note();
 }

@@ -133,10 +133,10 @@ class EndpointQueue {
   std::deque<ClockShift> shifts_;  // in the order in which the clock was set
 
   int answers_due_ = 0;
-  int void_answers_ = 0;  // of these, to claims that were made before the generation changed
+  int void_answers_ = 0;  // of these, to claims of before a new generation or a smaller cap
   int standing_ = 0;      // places, as the store said last, without those that have been taken
   bool none_may_stand_ = false;   // the store left none, until something happens there
-  bool give_back_ = false;        // what is in hand was claimed under another generation
+  bool give_back_ = false;        // what is in hand was claimed under another generation or cap
   bool look_ = false;             // the store may have something that next_due_ does not know of
   bool look_for_manual_ = false;  // the same for retries by hand
   bool manual_asked_ = false;     // the claim under way is to bring them

@@ -90,7 +90,10 @@ void ShardLoop::refresh(const WebhookId& webhook, std::optional<Endpoint> endpoi
     return;
   }
   if (found != places_.end()) {
-    found->second->queue.replace(std::move(*endpoint), now);
+    EndpointQueue& queue = found->second->queue;
+    const bool is_narrower = endpoint->max_in_flight < queue.endpoint().max_in_flight;
+    if (is_narrower && queue.may_have_standing()) turn_.withdrawn.push_back(webhook);
+    queue.replace(std::move(*endpoint), now);
     touch(*found->second, now);
     return;
   }

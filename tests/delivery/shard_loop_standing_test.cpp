@@ -81,6 +81,53 @@ TEST_CASE("never is more under way than the endpoint's limit, and nothing is lef
   CHECK(bench.store.count(DeliveryStatus::succeeded) == 104);
 }
 
+TEST_CASE("a smaller cap withdraws the places that stand, and what is published then waits") {
+  LoopBench bench;
+  const Endpoint endpoint = small_endpoint();
+  bench.adopt(endpoint);
+  warm_up(bench, endpoint.id);
+  REQUIRE(bench.store.standing(endpoint.id) > 2);
+  bench.change(endpoint.id, [](Endpoint& e) { e.max_in_flight = 1; });
+  bench.run();
+  CHECK(bench.store.standing(endpoint.id) == 0);
+  bench.publish_many(endpoint.id, 6);
+  bench.run();
+  CHECK(bench.running() == 1);
+  CHECK(bench.store.count(DeliveryStatus::in_flight) <= 2);
+  while (bench.running() > 0) bench.end_first(200);
+  CHECK(bench.store.count(DeliveryStatus::succeeded) == 10);
+}
+
+TEST_CASE("a claim that was under way when the cap was made smaller leaves no place standing") {
+  LoopBench bench;
+  const Endpoint endpoint = small_endpoint();
+  bench.adopt(endpoint);
+  bench.publish(endpoint.id);
+  bench.run();
+  bench.store_is_slow = true;
+  bench.end_first(200);
+  REQUIRE(bench.waiting_turns() > 0);
+  bench.change(endpoint.id, [](Endpoint& e) { e.max_in_flight = 1; });
+  bench.store_is_slow = false;
+  bench.run();
+  CHECK(bench.store.standing(endpoint.id) <= 1);
+}
+
+TEST_CASE("what is in hand goes back at once when the cap is made smaller") {
+  LoopBench bench;
+  const Endpoint endpoint = small_endpoint();
+  bench.adopt(endpoint);
+  warm_up(bench, endpoint.id);
+  bench.publish_many(endpoint.id, 8);
+  bench.run();
+  REQUIRE(bench.running() == 4);
+  REQUIRE(bench.store.count(DeliveryStatus::in_flight) > 4);
+  bench.change(endpoint.id, [](Endpoint& e) { e.max_in_flight = 1; });
+  bench.run();
+  CHECK(bench.running() == 4);
+  CHECK(bench.store.count(DeliveryStatus::in_flight) == 4);
+}
+
 TEST_CASE("what arrives for a webhook that was paused meanwhile goes back") {
   LoopBench bench;
   const Endpoint endpoint = small_endpoint();
