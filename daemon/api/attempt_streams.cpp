@@ -27,6 +27,8 @@ constexpr int kReadAtOnce = 2000;
 // A stream with more than this unsent gets nothing new until its reader has caught up.
 constexpr std::size_t kEnoughUnsent = 256 * 1024;
 constexpr seconds kBeatEvery{15};
+// Whether the webhooks are there that streams were opened for: each costs a read of some rows.
+constexpr seconds kLookForWebhooksEvery{1};
 // For a reader who takes nothing of what is there for it.
 constexpr seconds kPatience{30};
 // A stream's client has nothing to say.
@@ -115,6 +117,10 @@ void AttemptStreams::run() {
     if (!streams_.empty() && now_ >= read_at_) {
       read_attempts();
       read_at_ = now_ + kReadEvery;
+    }
+    if (now_ >= looked_at_ + kLookForWebhooksEvery) {
+      end_orphaned();
+      looked_at_ = now_;
     }
     end_overdue();
     wait();
@@ -221,6 +227,21 @@ void AttemptStreams::give(const AttemptPage& page, AttemptId from) {
     after = page.last;
     stream.read_in = round_;
     flush(stream, now_);
+  }
+}
+
+// A lease ends without a call of the API, and so does what the store itself removes: nobody but the
+// store knows of all.
+void AttemptStreams::end_orphaned() {
+  try {
+    for (Stream& stream : streams_) {
+      const StreamFilter& filter = stream.opening.filter;
+      if (!filter.webhook_id || stream.ended) continue;
+      const auto webhook = store_.find_webhook(*filter.webhook_id);
+      if (!webhook || !filter.principal.may_see(webhook->settings.binding)) stream.ended = true;
+    }
+  } catch (const StoreError& error) {
+    log::debug("msg=\"webhooks not looked for by streams\" error=\"{}\"", error.what());
   }
 }
 

@@ -68,7 +68,8 @@ class AttemptStreams {
     AttemptId after;   // shows those with higher ids
     std::string head;  // of the answer
   };
-  // Sends the head and then what there is, until the reader leaves, its token expires or stop().
+  // Sends the head and then what there is, until the reader leaves, its token expires, the webhook
+  // that it is for is gone or no longer the principal's to see (a second later at most), or stop().
   void add(FileDescriptor socket, Opening opening);
 
   // Closes all streams. Idempotent.
@@ -94,6 +95,8 @@ class AttemptStreams {
   static void flush(Stream& stream, Monotonic now);
   void read_attempts();
   void give(const AttemptPage& page, AttemptId from);
+  // Those for one webhook that would not be opened any more.
+  void end_orphaned();
   void beat(Stream& stream);
   void end_overdue();
 
@@ -113,6 +116,7 @@ class AttemptStreams {
   std::uint64_t round_ = 0;
   Monotonic now_{};
   Monotonic read_at_{};
+  Monotonic looked_at_{};
 };
 
 }  // namespace webhookd

@@ -144,6 +144,39 @@ TEST_CASE("a token's end is its stream's end") {
   CHECK(listener.sees_end());
 }
 
+TEST_CASE("a stream for one webhook ends when that is deleted, and no other stream does") {
+  ApiFixture api;
+  const std::string gone = api.create();
+  Json body = webhook_body();
+  body["name"] = "kept";
+  const std::string kept = api.create(body);
+  Listener of_gone(api.send("GET", kStream + "?webhook_id=" + gone));
+  Listener of_kept(api.send("GET", kStream + "?webhook_id=" + kept));
+  Listener of_all(api.send("GET", kStream));
+  CHECK(of_gone.hears("heartbeat"));
+  REQUIRE(api.send("DELETE", kWebhooks + "/" + gone).status == 204);
+  api.clock.advance(std::chrono::seconds{1});
+  CHECK(of_gone.sees_end());
+  CHECK(api.send("GET", kStream + "?webhook_id=" + gone).status == 404);
+  deliver(api, kept);
+  let_look(api);
+  CHECK(of_kept.hears("event: attempt\n"));
+  CHECK(of_all.hears("event: attempt\n"));
+}
+
+TEST_CASE("a stream for one webhook ends when another tenant gets that") {
+  ApiFixture api;
+  const Caller tenant = api.bearer({{"role", "tenant_admin"}, {"tenant_id", "t1"}});
+  Json body = webhook_body();
+  body["tenant_id"] = "t1";
+  const std::string webhook = api.create(body);
+  Listener listener(api.send("GET", kStream + "?webhook_id=" + webhook, "", tenant));
+  CHECK(listener.hears("heartbeat"));
+  REQUIRE(api.send("PATCH", kWebhooks + "/" + webhook, R"({"tenant_id":"t2"})").status == 200);
+  api.clock.advance(std::chrono::seconds{1});
+  CHECK(listener.sees_end());
+}
+
 TEST_CASE("a stream on which nothing happens beats every 15 seconds, and says where it is") {
   ApiFixture api;
   const std::string webhook = api.create();
