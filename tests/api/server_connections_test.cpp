@@ -6,6 +6,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <semaphore>
@@ -33,6 +34,10 @@ struct Gate {
     };
   }
 };
+
+std::ptrdiff_t threads_of_process() {
+  return std::ranges::distance(std::filesystem::directory_iterator("/proc/self/task"));
+}
 
 HttpHandler large_answers(std::size_t bytes) {
   return [bytes](const HttpRequest&) {
@@ -354,6 +359,22 @@ TEST_CASE("a connection that is handed over belongs to its taker, and no stop wa
   CHECK(taken.size() == 3);
   taken.clear();
   CHECK(clients[0]->sees_end());
+}
+
+TEST_CASE("a pool starts its threads as they are needed, and no more than it may have") {
+  const auto before = threads_of_process();
+  Gate gate;
+  const auto server = serve(gate.handler(), {}, 4);
+  CHECK(threads_of_process() - before == 2);  // the poller and one that waits for requests
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 6; ++i) {
+    clients.push_back(std::make_unique<RawClient>(server->address()));
+    REQUIRE(clients.back()->send(get_request("/gate")));
+  }
+  for (int i = 0; i < 4; ++i) CHECK(gate.entered.try_acquire_for(kPatience));
+  CHECK(threads_of_process() - before == 5);
+  gate.may_leave.release(6);
+  for (const auto& client : clients) CHECK(client->receive());
 }
 
 TEST_CASE("many connections on many threads keep their answers apart") {
