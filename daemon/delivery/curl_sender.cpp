@@ -28,6 +28,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kIdleTransfers = 1024;  // kept for use again
+constexpr std::size_t kManyResults = 64;
+constexpr int kMostPools = 16;
+constexpr int kIdleOfPool = 64;  // at least, or there are fewer pools
 // As they come from the network, with the framing of chunks and TLS, which curl does not count.
 constexpr std::uint64_t kMostReceivedBytes = 8 * 1024 * 1024;
 constexpr int kEventsBetweenLooks = 8;  // an ordinary answer takes fewer
@@ -42,8 +45,23 @@ std::uint64_t received_bytes(int fd) {
   return info.tcpi_bytes_received;
 }
 
+class CurlSender;
+struct CurlMultiDeleter {
+  void operator()(CURLM* handle) const { curl_multi_cleanup(handle); }
+};
+
+// The connections of some URLs. libcurl walks along those of a pool, busy ones too, to find one
+// that is idle, and once more after each transfer: one pool of thousands that hang would slow down
+// all.
+struct Pool {
+  CurlSender* sender = nullptr;
+  std::unique_ptr<CURLM, CurlMultiDeleter> multi;  // made when it is first used
+  std::optional<Monotonic> timer;                  // when curl wants to be called
+};
+
 // What a socket has been used for since curl began to watch it.
 struct Traffic {
+  Pool* pool = nullptr;
   CurlTransfer* transfer = nullptr;
   int events = 0;
   std::uint64_t received_before = 0;  // at the first look
@@ -61,10 +79,6 @@ class FileDescriptor {
 
  private:
   int fd_;
-};
-
-struct CurlMultiDeleter {
-  void operator()(CURLM* handle) const { curl_multi_cleanup(handle); }
 };
 
 void initialise_curl_once() {
@@ -103,19 +117,26 @@ class CurlSender final : public Sender {
   void wake() override;
 
  private:
-  static int on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void* socket_state);
-  static int on_timer(CURLM* multi, long timeout_ms, void* self);
+  static int on_socket(CURL* easy, curl_socket_t fd, int what, void* pool, void* socket_state);
+  static int on_timer(CURLM* multi, long timeout_ms, void* pool);
+
+  // A transfer that is under way.
+  struct Active {
+    std::unique_ptr<CurlTransfer> transfer;
+    Pool* pool = nullptr;
+  };
 
   void watch(int fd, std::uint32_t events);
   void end_if_flooded(int fd);
-  void begin(CurlTransfer& transfer);
+  Pool& pool_of(const std::string& url);
+  void begin(Active& active);
   enum class Lookup { ended, given_up };
   void leave_gate(TransferId id, Lookup lookup);
   void admit(std::optional<TransferId> next);
   void forget_lookups();
   void poll(milliseconds timeout);
-  void run_timer();
-  void collect_finished();
+  void run_timers();
+  void collect_finished(const Pool& pool);
   void finish(CurlTransfer& transfer, SendResult result);
   void release_lookups();
   void expire_waiting();
@@ -128,15 +149,15 @@ class CurlSender final : public Sender {
   const Clock& clock_;
   FileDescriptor epoll_;
   FileDescriptor wakeup_;
-  std::unordered_map<TransferId, std::unique_ptr<CurlTransfer>> transfers_;
+  std::unordered_map<TransferId, Active> transfers_;
   std::vector<std::unique_ptr<CurlTransfer>> idle_;
-  std::unique_ptr<CURLM, CurlMultiDeleter> multi_;  // goes before the handles it may hold
+  std::vector<Pool> pools_;    // go before the handles they may hold
+  std::size_t next_pool_ = 0;  // whose timer is looked at first
 
   LookupGate gate_;
   std::vector<TransferId> looking_up_;                     // begun, not yet at an address
   std::set<std::pair<Monotonic, TransferId>> waiting_;     // at the gate, by deadline
   std::deque<std::pair<Monotonic, TransferId>> given_up_;  // lookups: when over at the latest
-  std::optional<Monotonic> timer_;                         // when curl wants to be called
   std::vector<SendResult> results_;
   std::unordered_map<int, Traffic> traffic_;  // by socket
 };
@@ -148,23 +169,34 @@ CurlSender::CurlSender(const CurlSenderOptions& options, const AddressGuard& gua
       clock_(clock),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       wakeup_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      multi_((initialise_curl_once(), curl_multi_init())),
+      pools_(static_cast<std::size_t>(std::clamp(options.most_idle / kIdleOfPool, 1, kMostPools))),
       gate_(options.lookups_per_host, options.lookups) {
-  if (!multi_) throw std::bad_alloc();
-  curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETFUNCTION, &CurlSender::on_socket);
-  curl_multi_setopt(multi_.get(), CURLMOPT_SOCKETDATA, this);
-  curl_multi_setopt(multi_.get(), CURLMOPT_TIMERFUNCTION, &CurlSender::on_timer);
-  curl_multi_setopt(multi_.get(), CURLMOPT_TIMERDATA, this);
-  curl_multi_setopt(multi_.get(), CURLMOPT_PIPELINING, long{CURLPIPE_NOTHING});
-  // Counts busy connections too: less than what may be in flight would close every idle one.
-  curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, long{options.most_connections});
+  initialise_curl_once();
   watch(wakeup_.get(), EPOLLIN);
 }
 
 CurlSender::~CurlSender() {
-  for (const auto& [id, transfer] : transfers_) {
-    curl_multi_remove_handle(multi_.get(), transfer->handle());
+  for (const auto& [id, active] : transfers_) {
+    curl_multi_remove_handle(active.pool->multi.get(), active.transfer->handle());
   }
+}
+
+Pool& CurlSender::pool_of(const std::string& url) {
+  Pool& pool = pools_[std::hash<std::string>{}(url) % pools_.size()];
+  if (pool.multi) return pool;
+  pool.sender = this;
+  pool.multi.reset(curl_multi_init());
+  CURLM* const multi = pool.multi.get();
+  if (multi == nullptr) throw std::bad_alloc();
+  curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &CurlSender::on_socket);
+  curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, &pool);
+  curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &CurlSender::on_timer);
+  curl_multi_setopt(multi, CURLMOPT_TIMERDATA, &pool);
+  curl_multi_setopt(multi, CURLMOPT_PIPELINING, long{CURLPIPE_NOTHING});
+  // Counts busy connections too: while there are more, each is closed after its answer.
+  const long most = std::max(1L, options_.most_idle / static_cast<long>(pools_.size()));
+  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, most);
+  return pool;
 }
 
 void CurlSender::watch(int fd, std::uint32_t events) {
@@ -179,8 +211,9 @@ void CurlSender::watch(int fd, std::uint32_t events) {
 
 // ---- called by curl ---------------------------------------------------------------------------
 
-int CurlSender::on_socket(CURL* easy, curl_socket_t fd, int what, void* self, void*) {
-  auto& sender = *static_cast<CurlSender*>(self);
+int CurlSender::on_socket(CURL* easy, curl_socket_t fd, int what, void* of_pool, void*) {
+  auto& pool = *static_cast<Pool*>(of_pool);
+  CurlSender& sender = *pool.sender;
   if (what == CURL_POLL_REMOVE) {
     epoll_ctl(sender.epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
     sender.traffic_.erase(fd);
@@ -191,7 +224,7 @@ int CurlSender::on_socket(CURL* easy, curl_socket_t fd, int what, void* self, vo
   if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) events |= EPOLLOUT;
   try {
     Traffic& traffic = sender.traffic_[fd];
-    if (traffic.transfer != transfer_of(easy)) traffic = {transfer_of(easy), 0, 0};
+    if (traffic.transfer != transfer_of(easy)) traffic = {&pool, transfer_of(easy), 0, 0};
     sender.watch(fd, events);
   } catch (const std::exception&) {
     return -1;  // no exception may cross curl; it fails the transfers
@@ -199,12 +232,12 @@ int CurlSender::on_socket(CURL* easy, curl_socket_t fd, int what, void* self, vo
   return 0;
 }
 
-int CurlSender::on_timer(CURLM*, long timeout_ms, void* self) {
-  auto& sender = *static_cast<CurlSender*>(self);
+int CurlSender::on_timer(CURLM*, long timeout_ms, void* of_pool) {
+  auto& pool = *static_cast<Pool*>(of_pool);
   if (timeout_ms < 0) {
-    sender.timer_.reset();
+    pool.timer.reset();
   } else {
-    sender.timer_ = sender.clock_.monotonic() + milliseconds{timeout_ms};
+    pool.timer = pool.sender->clock_.monotonic() + milliseconds{timeout_ms};
   }
   return 0;
 }
@@ -214,8 +247,9 @@ int CurlSender::on_timer(CURLM*, long timeout_ms, void* self) {
 void CurlSender::start(TransferId id, SendRequest& request) {
   const std::string authority = authority_of(request.url);
   CurlTransfer& transfer = take_idle();
+  Pool& pool = pool_of(request.url);
   transfer.prepare(id, request, clock_.monotonic());
-  const bool is_new = transfers_.emplace(id, std::move(idle_.back())).second;
+  const auto [place, is_new] = transfers_.emplace(id, Active{std::move(idle_.back()), &pool});
   idle_.pop_back();
   assert(is_new);
   if (needs_lookup(authority)) {
@@ -225,12 +259,12 @@ void CurlSender::start(TransferId id, SendRequest& request) {
     }
     looking_up_.push_back(id);
   }
-  begin(transfer);
+  begin(place->second);
 }
 
-void CurlSender::begin(CurlTransfer& transfer) {
-  transfer.begin(clock_.monotonic());
-  const CURLMcode code = curl_multi_add_handle(multi_.get(), transfer.handle());
+void CurlSender::begin(Active& active) {
+  active.transfer->begin(clock_.monotonic());
+  const CURLMcode code = curl_multi_add_handle(active.pool->multi.get(), active.transfer->handle());
   if (code == CURLM_OUT_OF_MEMORY) throw std::bad_alloc();
   assert(code == CURLM_OK);
 }
@@ -238,12 +272,13 @@ void CurlSender::begin(CurlTransfer& transfer) {
 void CurlSender::abort(TransferId id) {
   const auto found = transfers_.find(id);
   if (found == transfers_.end()) return;
-  auto transfer = std::move(found->second);
+  const Active active = std::move(found->second);
+  const CurlTransfer& transfer = *active.transfer;
   transfers_.erase(found);
-  if (waiting_.erase({transfer->deadline(), id}) == 0) {
-    curl_multi_remove_handle(multi_.get(), transfer->handle());
+  if (waiting_.erase({transfer.deadline(), id}) == 0) {
+    curl_multi_remove_handle(active.pool->multi.get(), transfer.handle());
   }
-  leave_gate(id, transfer->has_address() ? Lookup::ended : Lookup::given_up);
+  leave_gate(id, transfer.has_address() ? Lookup::ended : Lookup::given_up);
 }
 
 void CurlSender::wake() {
@@ -254,9 +289,9 @@ void CurlSender::wake() {
 
 std::vector<SendResult> CurlSender::wait(milliseconds timeout) {
   poll(until_next_event(timeout));
-  run_timer();
   release_lookups();
-  collect_finished();
+  for (const Pool& pool : pools_) collect_finished(pool);
+  run_timers();
   expire_waiting();
   forget_lookups();
   return std::exchange(results_, {});
@@ -267,7 +302,9 @@ milliseconds CurlSender::until_next_event(milliseconds timeout) const {
   const auto sooner = [&](Monotonic at) {
     timeout = std::min(timeout, std::chrono::ceil<milliseconds>(at - now));
   };
-  if (timer_) sooner(*timer_);
+  for (const Pool& pool : pools_) {
+    if (pool.timer) sooner(*pool.timer);
+  }
   if (!waiting_.empty()) sooner(waiting_.begin()->first);
   if (!given_up_.empty()) sooner(given_up_.front().first);
   return std::max(timeout, milliseconds{0});
@@ -288,8 +325,11 @@ void CurlSender::poll(milliseconds timeout) {
     if ((event.events & EPOLLIN) != 0) what |= CURL_CSELECT_IN;
     if ((event.events & EPOLLOUT) != 0) what |= CURL_CSELECT_OUT;
     if ((event.events & (EPOLLERR | EPOLLHUP)) != 0) what |= CURL_CSELECT_ERR;
+    const auto traffic = traffic_.find(event.data.fd);
+    // An earlier event of this turn has ended it.
+    if (traffic == traffic_.end()) continue;
     int running = 0;
-    curl_multi_socket_action(multi_.get(), event.data.fd, what, &running);
+    curl_multi_socket_action(traffic->second.pool->multi.get(), event.data.fd, what, &running);
     end_if_flooded(event.data.fd);
   }
 }
@@ -307,24 +347,34 @@ void CurlSender::end_if_flooded(int fd) {
 // Its result is taken; a connection that is not at the end of an answer is closed.
 void CurlSender::finish(CurlTransfer& transfer, SendResult result) {
   const TransferId id = transfer.id();
+  const Pool& pool = *transfers_.at(id).pool;
   const bool given_up =
       !transfer.has_address() && result.error && result.error->kind == ErrorKind::timeout;
   results_.push_back(std::move(result));
-  curl_multi_remove_handle(multi_.get(), transfer.handle());
+  curl_multi_remove_handle(pool.multi.get(), transfer.handle());
   leave_gate(id, given_up ? Lookup::given_up : Lookup::ended);
   put_idle(&transfer);
 }
 
-void CurlSender::run_timer() {
-  if (!timer_ || *timer_ > clock_.monotonic()) return;
-  timer_.reset();
-  int running = 0;
-  curl_multi_socket_action(multi_.get(), CURL_SOCKET_TIMEOUT, 0, &running);
+// Timeouts often come together, after many attempts began together. What has ended is then handed
+// out before the rest, so that the answers of other receivers need not wait for all of it.
+void CurlSender::run_timers() {
+  const Monotonic now = clock_.monotonic();
+  for (std::size_t i = 0; i < pools_.size() && results_.size() < kManyResults; ++i) {
+    Pool& pool = pools_[next_pool_];
+    next_pool_ = (next_pool_ + 1) % pools_.size();
+    if (!pool.timer || *pool.timer > now) continue;
+    pool.timer.reset();
+    int running = 0;
+    curl_multi_socket_action(pool.multi.get(), CURL_SOCKET_TIMEOUT, 0, &running);
+    collect_finished(pool);
+  }
 }
 
-void CurlSender::collect_finished() {
+void CurlSender::collect_finished(const Pool& pool) {
+  if (!pool.multi) return;
   int left = 0;
-  while (const CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+  while (const CURLMsg* message = curl_multi_info_read(pool.multi.get(), &left)) {
     if (message->msg != CURLMSG_DONE) continue;
     const CURLcode code = message->data.result;
     CurlTransfer& transfer = *transfer_of(message->easy_handle);
@@ -335,7 +385,7 @@ void CurlSender::collect_finished() {
 void CurlSender::release_lookups() {
   std::vector<TransferId> done;
   std::erase_if(looking_up_, [&](TransferId id) {
-    if (!transfers_.at(id)->has_address()) return false;
+    if (!transfers_.at(id).transfer->has_address()) return false;
     done.push_back(id);
     return true;
   });
@@ -359,10 +409,10 @@ void CurlSender::forget_lookups() {
 
 void CurlSender::admit(std::optional<TransferId> next) {
   if (!next) return;
-  CurlTransfer& transfer = *transfers_.at(*next);
-  waiting_.erase({transfer.deadline(), *next});
+  Active& active = transfers_.at(*next);
+  waiting_.erase({active.transfer->deadline(), *next});
   looking_up_.push_back(*next);
-  begin(transfer);
+  begin(active);
 }
 
 void CurlSender::expire_waiting() {
@@ -370,7 +420,7 @@ void CurlSender::expire_waiting() {
   while (!waiting_.empty() && waiting_.begin()->first <= now) {
     const TransferId id = waiting_.begin()->second;
     waiting_.erase(waiting_.begin());
-    CurlTransfer* const transfer = transfers_.at(id).get();
+    CurlTransfer* const transfer = transfers_.at(id).transfer.get();
     results_.push_back(transfer->take_timeout_while_resolving(now));
     leave_gate(id, Lookup::ended);
     put_idle(transfer);
@@ -386,7 +436,7 @@ CurlTransfer& CurlSender::take_idle() {
 
 void CurlSender::put_idle(CurlTransfer* transfer) {
   const auto found = transfers_.find(transfer->id());
-  if (idle_.size() < kIdleTransfers) idle_.push_back(std::move(found->second));
+  if (idle_.size() < kIdleTransfers) idle_.push_back(std::move(found->second.transfer));
   transfers_.erase(found);
 }
 

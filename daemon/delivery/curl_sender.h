@@ -10,8 +10,8 @@
 namespace webhookd {
 
 struct CurlSenderOptions {
-  std::string ca_file;                // empty: the system's authorities
-  int most_connections = 8192 + 512;  // open at once, idle ones included
+  std::string ca_file;   // empty: the system's authorities
+  int most_idle = 8192;  // connections kept for use again; >= 1
   int lookups_per_host = 8;
   int lookups = 512;
 };

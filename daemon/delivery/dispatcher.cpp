@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kTestsAtOnce = 8;
 constexpr std::chrono::milliseconds kLookForBreakEvery{50};  // while draining
-constexpr int kSpareConnections = 512;
+constexpr int kMostIdleConnections = 8192;                   // per loop
 constexpr int kFewestConnections = 16;
 
 // A place among the tests under way, given back at the end.
@@ -123,16 +123,16 @@ void LoopDispatcher::make_loop(std::size_t index, const DispatcherOptions& optio
                                Random& random) {
   ShardLoopOptions loop_options;
   const int connections =
-      std::min(options.max_in_flight_per_loop + kSpareConnections,
-               std::max(kFewestConnections, options.open_files / static_cast<int>(loops_.size())));
-  // What is idle counts, too; without room for it no connection would be used again.
+      std::max(kFewestConnections, options.open_files / static_cast<int>(loops_.size()));
+  // Without room for idle ones no connection would be used again.
   loop_options.max_in_flight =
-      std::min(options.max_in_flight_per_loop, connections - connections / 16);
+      std::min(options.max_in_flight_per_loop, connections - connections / 4);
   loop_options.default_schedule = options.default_schedule;
   loop_options.style = {options.user_agent, options.header_prefix};
   CurlSenderOptions sender_options;
   sender_options.ca_file = options.ca_file;
-  sender_options.most_connections = connections;
+  sender_options.most_idle =
+      std::min(kMostIdleConnections, connections - loop_options.max_in_flight);
   loops_[index].thread = std::make_unique<LoopThread>(
       loop_options, make_curl_sender(sender_options, guard_, clock_), store_, clock_, random,
       endpoints_of(index), [this](std::span<const WebhookId> woken) { notify(woken); },

@@ -56,11 +56,31 @@ TEST_CASE("a connection is used again, and then has no connect time") {
   const RawReceiver receiver(answer_with("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
   Exchange exchange;
   CHECK(exchange.send(receiver.url()).timings.connect);
-  const SendResult again = exchange.send(receiver.url("/other"));
+  const SendResult again = exchange.send(receiver.url());
   CHECK(again.status == 200);
   CHECK_FALSE(again.timings.connect);
   CHECK_FALSE(again.timings.dns);
   CHECK(again.remote_address == "127.0.0.1:" + std::to_string(receiver.port()));
+  CHECK(receiver.connections() == 1);
+}
+
+TEST_CASE("the URLs of one receiver share a few connections") {
+  const RawReceiver receiver(answer_with("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+  Exchange exchange;
+  for (int i = 0; i < 100; ++i) {
+    CHECK(exchange.send(receiver.url("/" + std::to_string(i))).status == 200);
+  }
+  CHECK(receiver.connections() <= 16);
+}
+
+TEST_CASE("where few connections may be idle, all URLs share them") {
+  const RawReceiver receiver(answer_with("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"));
+  CurlSenderOptions options;
+  options.most_idle = 5;
+  Exchange exchange(kLoopback, options);
+  for (int i = 0; i < 20; ++i) {
+    CHECK(exchange.send(receiver.url("/" + std::to_string(i))).status == 200);
+  }
   CHECK(receiver.connections() == 1);
 }
 
