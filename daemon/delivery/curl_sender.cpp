@@ -30,7 +30,7 @@ using std::chrono::milliseconds;
 constexpr std::size_t kIdleTransfers = 1024;  // kept for use again
 constexpr std::size_t kManyResults = 64;
 constexpr int kMostPools = 16;
-constexpr int kIdleOfPool = 64;  // at least, or there are fewer pools
+constexpr int kIdleOfPool = 256;  // at least, or there are fewer pools: all that one webhook uses
 // As they come from the network, with the framing of chunks and TLS, which curl does not count.
 constexpr std::uint64_t kMostReceivedBytes = 8 * 1024 * 1024;
 constexpr int kEventsBetweenLooks = 8;  // an ordinary answer takes fewer
@@ -57,6 +57,7 @@ struct Pool {
   CurlSender* sender = nullptr;
   std::unique_ptr<CURLM, CurlMultiDeleter> multi;  // made when it is first used
   std::optional<Monotonic> timer;                  // when curl wants to be called
+  int active = 0;                                  // transfers begun and not ended
 };
 
 // What a socket has been used for since curl began to watch it.
@@ -129,6 +130,7 @@ class CurlSender final : public Sender {
   void watch(int fd, std::uint32_t events);
   void end_if_flooded(int fd);
   Pool& pool_of(const std::string& url);
+  void count_active(Pool& pool, int change) const;
   void begin(Active& active);
   enum class Lookup { ended, given_up };
   void leave_gate(TransferId id, Lookup lookup);
@@ -193,10 +195,15 @@ Pool& CurlSender::pool_of(const std::string& url) {
   curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &CurlSender::on_timer);
   curl_multi_setopt(multi, CURLMOPT_TIMERDATA, &pool);
   curl_multi_setopt(multi, CURLMOPT_PIPELINING, long{CURLPIPE_NOTHING});
-  // Counts busy connections too: while there are more, each is closed after its answer.
-  const long most = std::max(1L, options_.most_idle / static_cast<long>(pools_.size()));
-  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, most);
   return pool;
+}
+
+// curl closes the connection that has been idle for longest when there are too many, and counts the
+// busy ones, too.
+void CurlSender::count_active(Pool& pool, int change) const {
+  pool.active += change;
+  const int most = pool.active + std::max(1, options_.most_idle / static_cast<int>(pools_.size()));
+  curl_multi_setopt(pool.multi.get(), CURLMOPT_MAXCONNECTS, long{most});
 }
 
 void CurlSender::watch(int fd, std::uint32_t events) {
@@ -264,6 +271,7 @@ void CurlSender::start(TransferId id, SendRequest& request) {
 
 void CurlSender::begin(Active& active) {
   active.transfer->begin(clock_.monotonic());
+  count_active(*active.pool, 1);
   const CURLMcode code = curl_multi_add_handle(active.pool->multi.get(), active.transfer->handle());
   if (code == CURLM_OUT_OF_MEMORY) throw std::bad_alloc();
   assert(code == CURLM_OK);
@@ -277,6 +285,7 @@ void CurlSender::abort(TransferId id) {
   transfers_.erase(found);
   if (waiting_.erase({transfer.deadline(), id}) == 0) {
     curl_multi_remove_handle(active.pool->multi.get(), transfer.handle());
+    count_active(*active.pool, -1);
   }
   leave_gate(id, transfer.has_address() ? Lookup::ended : Lookup::given_up);
 }
@@ -290,7 +299,6 @@ void CurlSender::wake() {
 std::vector<SendResult> CurlSender::wait(milliseconds timeout) {
   poll(until_next_event(timeout));
   release_lookups();
-  for (const Pool& pool : pools_) collect_finished(pool);
   run_timers();
   expire_waiting();
   forget_lookups();
@@ -329,8 +337,10 @@ void CurlSender::poll(milliseconds timeout) {
     // An earlier event of this turn has ended it.
     if (traffic == traffic_.end()) continue;
     int running = 0;
-    curl_multi_socket_action(traffic->second.pool->multi.get(), event.data.fd, what, &running);
+    Pool& pool = *traffic->second.pool;
+    curl_multi_socket_action(pool.multi.get(), event.data.fd, what, &running);
     end_if_flooded(event.data.fd);
+    collect_finished(pool);
   }
 }
 
@@ -347,11 +357,12 @@ void CurlSender::end_if_flooded(int fd) {
 // Its result is taken; a connection that is not at the end of an answer is closed.
 void CurlSender::finish(CurlTransfer& transfer, SendResult result) {
   const TransferId id = transfer.id();
-  const Pool& pool = *transfers_.at(id).pool;
+  Pool& pool = *transfers_.at(id).pool;
   const bool given_up =
       !transfer.has_address() && result.error && result.error->kind == ErrorKind::timeout;
   results_.push_back(std::move(result));
   curl_multi_remove_handle(pool.multi.get(), transfer.handle());
+  count_active(pool, -1);
   leave_gate(id, given_up ? Lookup::given_up : Lookup::ended);
   put_idle(&transfer);
 }
@@ -360,7 +371,8 @@ void CurlSender::finish(CurlTransfer& transfer, SendResult result) {
 // out before the rest, so that the answers of other receivers need not wait for all of it.
 void CurlSender::run_timers() {
   const Monotonic now = clock_.monotonic();
-  for (std::size_t i = 0; i < pools_.size() && results_.size() < kManyResults; ++i) {
+  const std::size_t enough = results_.size() + kManyResults;
+  for (std::size_t i = 0; i < pools_.size() && results_.size() < enough; ++i) {
     Pool& pool = pools_[next_pool_];
     next_pool_ = (next_pool_ + 1) % pools_.size();
     if (!pool.timer || *pool.timer > now) continue;
@@ -372,7 +384,6 @@ void CurlSender::run_timers() {
 }
 
 void CurlSender::collect_finished(const Pool& pool) {
-  if (!pool.multi) return;
   int left = 0;
   while (const CURLMsg* message = curl_multi_info_read(pool.multi.get(), &left)) {
     if (message->msg != CURLMSG_DONE) continue;
