@@ -36,6 +36,8 @@ struct Gate {
 };
 
 std::ptrdiff_t threads_of_process() {
+  // One that was just joined may still be listed.
+  std::this_thread::sleep_for(50ms);
   return std::ranges::distance(std::filesystem::directory_iterator("/proc/self/task"));
 }
 
