@@ -298,8 +298,8 @@ void CurlSender::wake() {
 
 std::vector<SendResult> CurlSender::wait(milliseconds timeout) {
   poll(until_next_event(timeout));
-  release_lookups();
   run_timers();
+  release_lookups();
   expire_waiting();
   forget_lookups();
   return std::exchange(results_, {});

@@ -97,6 +97,23 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("what a kill amid a shift has interrupted is due at once, not later by the shift") {
+  const auto by = GENERATE(seconds{400}, seconds{-400});
+  StoreFixture f;
+  const Webhook webhook = f.add("a");
+  let_wait(f, webhook.id, 2500);
+  f.publish_many(1);
+  const DeliveryId interrupted = f.claim(webhook.id).deliveries.at(0).id;
+  QueueTurn turn;
+  turn.shifts.push_back(set_clock(f, webhook.id, by));
+  REQUIRE_FALSE(f.store().queue_turn(turn, f.now).shifted.front().done);
+  f.now += seconds{2};
+  f.restart();
+  f.tidy();
+  shift(f, f.store().endpoint(webhook.id)->unfinished_shift.value());
+  CHECK(f.delivery(interrupted).next_attempt_at <= f.now);
+}
+
 TEST_CASE("rows that are due in the same millisecond are moved once, too") {
   const auto by = GENERATE(hours{24}, hours{-24});
   StoreFixture f;

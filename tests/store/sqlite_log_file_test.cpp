@@ -75,6 +75,32 @@ TEST_CASE("pages that leave the cache amid a transaction are read back and writt
   CHECK(f.integrity() == "ok");
 }
 
+TEST_CASE(
+    "pages that cannot reach the log when they are read again take the transaction with them") {
+  LogFiles f;
+  f.insert(1000, 1002, 1000);
+  f.writer.script("PRAGMA cache_size = 10");
+  f.writer.run("BEGIN IMMEDIATE");
+  f.insert(1, 300, 1000);
+  f.writer.run("SAVEPOINT request");
+  f.disk.set(FaultyDisk::Fault::full);
+  StoreError::Kind kind = StoreError::Kind::broken;
+  try {
+    f.writer.run("UPDATE t SET text = substr(text || text, 1, 1000)");
+  } catch (const StoreError& error) {
+    kind = error.kind();
+  }
+  CHECK(kind == StoreError::Kind::full);
+  CHECK_FALSE(f.writer.in_transaction());
+  f.disk.set(FaultyDisk::Fault::none);
+  if (f.writer.in_transaction()) {
+    f.writer.run("ROLLBACK TO request");
+    f.writer.run("COMMIT");
+  }
+  CHECK(LogFiles::whole_rows(f.reader, 1000) == 3);
+  CHECK(f.integrity() == "ok");
+}
+
 TEST_CASE("a commit that does not reach the log is undone, and the next is whole") {
   LogFiles f;
   f.insert(1, 3, 2000);

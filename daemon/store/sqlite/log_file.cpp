@@ -43,6 +43,15 @@ int write_gathered(sqlite3_file* file) {
   return code;
 }
 
+// For whoever needs the file itself. Pages that an earlier statement has let go may be among what
+// is not written then. After SQLITE_FULL SQLite may undo one statement alone and keep the
+// transaction; after this error, which stands for a lack of space as well, it undoes the
+// transaction.
+int write_before_use(sqlite3_file* file) {
+  const int code = write_gathered(file);
+  return code == SQLITE_FULL ? SQLITE_IOERR_SHMSIZE : code;
+}
+
 int close_log(sqlite3_file* file) {
   // Nothing that was not synced is owed to anybody.
   delete std::exchange(log_of(file).gathered, nullptr);
@@ -50,7 +59,7 @@ int close_log(sqlite3_file* file) {
 }
 
 int read_log(sqlite3_file* file, void* out, int count, sqlite3_int64 offset) {
-  const int code = write_gathered(file);
+  const int code = write_before_use(file);
   return code == SQLITE_OK ? methods_below(file).xRead(file_below(file), out, count, offset) : code;
 }
 
@@ -69,7 +78,7 @@ int write_log(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 of
 }
 
 int truncate_log(sqlite3_file* file, sqlite3_int64 size) {
-  const int code = write_gathered(file);
+  const int code = write_before_use(file);
   return code == SQLITE_OK ? methods_below(file).xTruncate(file_below(file), size) : code;
 }
 
@@ -79,7 +88,7 @@ int sync_log(sqlite3_file* file, int flags) {
 }
 
 int size_of_log(sqlite3_file* file, sqlite3_int64* size) {
-  const int code = write_gathered(file);
+  const int code = write_before_use(file);
   return code == SQLITE_OK ? methods_below(file).xFileSize(file_below(file), size) : code;
 }
 
@@ -112,13 +121,13 @@ int open_file(sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int
   if ((flags & SQLITE_OPEN_WAL) == 0) return under.xOpen(&under, name, file, flags, out_flags);
   file->pMethods = nullptr;
   auto gathered = std::make_unique<std::string>();
+  gathered->reserve(kMostGathered);  // costs memory as it fills
   file_below(file)->pMethods = nullptr;
   const int code = under.xOpen(&under, name, file_below(file), flags, out_flags);
   if (code != SQLITE_OK) {
     if (file_below(file)->pMethods != nullptr) methods_below(file).xClose(file_below(file));
     return code;
   }
-  gathered->reserve(kMostGathered);  // costs memory as it fills
   log_of(file).gathered = gathered.release();
   log_of(file).start = 0;
   file->pMethods = &kMethods;

@@ -125,6 +125,13 @@ bool record_success(Transaction& transaction, const AttemptResult& result, Times
   return true;
 }
 
+// When what was interrupted is due. What was due before the clock was set stays as it is in the
+// rest of a shift that was broken off as well.
+Timestamp due_after_interruption(Connection& db, std::int64_t webhook_seq, Timestamp now) {
+  Query shift = db.query("SELECT after FROM clock_shifts WHERE webhook_seq = ?1", webhook_seq);
+  return shift.step() ? std::min(now, shift.time(0)) : now;
+}
+
 }  // namespace
 
 void record_result(Transaction& transaction, const AttemptResult& result, Timestamp now) {
@@ -156,7 +163,7 @@ std::optional<WebhookId> interrupt(Transaction& transaction, DeliveryId id, Time
   attempt.error = DeliveryError{ErrorKind::interrupted,
                                 "the daemon ended during this attempt; whether the receiver got it "
                                 "is unknown"};
-  attempt.next_attempt_at = now;
+  attempt.next_attempt_at = due_after_interruption(transaction.db, state->webhook_seq, now);
   // Even a last attempt: an interruption exhausts nothing.
   record(transaction, *state, attempt, DeliveryStatus::pending, now);
   transaction.db.run(
