@@ -187,7 +187,11 @@ void Collector::read_body(std::string_view& bytes, State then) {
   const std::size_t needed = body_.size() + part;
   if (needed > body_.capacity()) {
     const std::size_t most = chunked_ ? body_limit_ : body_.size() + body_left_;
-    body_.reserve(std::max(needed, std::min(std::max(2 * body_.size(), kFirstBodyBytes), most)));
+    // A string of its own: reserve() may double what a string has, beyond all that will come.
+    std::string larger;
+    larger.reserve(std::max(needed, std::min(std::max(2 * body_.size(), kFirstBodyBytes), most)));
+    larger += body_;
+    body_ = std::move(larger);
   }
   body_.append(bytes.substr(0, part));
   bytes.remove_prefix(part);

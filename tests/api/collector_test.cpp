@@ -350,6 +350,19 @@ TEST_CASE("an announced body takes no memory before it is there") {
   CHECK(collector.memory() < 4096);
 }
 
+TEST_CASE("a body takes no more memory than it is long, in whatever pieces it comes") {
+  const ServerLimits limits;
+  const auto first = GENERATE(1, 3000, 440'000, 700'000, 999'999);
+  Collector collector(limits);
+  collector.feed("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n");
+  collector.feed(std::string(static_cast<std::size_t>(first), 'x'));
+  for (int fed = first; fed < 999'999; fed += 1000) {
+    collector.feed(std::string(static_cast<std::size_t>(std::min(1000, 999'999 - fed)), 'x'));
+    REQUIRE(collector.memory() < 1'004'096);
+  }
+  CHECK(collector.feed("x").progress == Progress::complete);
+}
+
 TEST_CASE("a taken request leaves a fresh collector without memory of it") {
   const ServerLimits limits = small_limits();
   Collector collector(limits);
