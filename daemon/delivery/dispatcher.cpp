@@ -126,7 +126,7 @@ void LoopDispatcher::make_loop(std::size_t index, const DispatcherOptions& optio
       std::max(kFewestConnections, options.open_files / static_cast<int>(loops_.size()));
   // Without room for idle ones no connection would be used again.
   loop_options.max_in_flight =
-      std::min(options.max_in_flight_per_loop, connections - connections * 3 / 16);
+      std::min(options.max_in_flight_per_loop, connections - connections / 8);
   loop_options.default_schedule = options.default_schedule;
   loop_options.style = {options.user_agent, options.header_prefix};
   CurlSenderOptions sender_options;
