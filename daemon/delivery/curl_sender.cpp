@@ -1,3 +1,6 @@
+// One thing: transfers on their way through the gate, the pools and libcurl's callbacks to a
+// result; what one transfer is, is in curl_transfer.cpp.
+
 #include "delivery/curl_sender.h"
 
 #include <curl/curl.h>
@@ -28,7 +31,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::size_t kIdleTransfers = 1024;  // kept for use again
-constexpr std::size_t kManyResults = 64;
+constexpr std::size_t kManyResults = 64;      // of timers, handed out before more are run
 constexpr int kMostPools = 16;
 constexpr int kIdleOfPool = 256;  // at least, or there are fewer pools: all that one webhook uses
 // As they come from the network, with the framing of chunks and TLS, which curl does not count.

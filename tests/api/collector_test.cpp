@@ -1,3 +1,5 @@
+// Longer than most: one parser's rules, read beside each other.
+
 #include "api/collector.h"
 
 #include <catch2/catch.hpp>

@@ -1,3 +1,5 @@
+// Longer than most: what connections do to a server, with the clients that do it.
+
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>

@@ -3,6 +3,9 @@
 #include <array>
 #include <catch2/catch.hpp>
 #include <limits>
+#include <set>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "support/fake_random.h"
@@ -39,6 +42,24 @@ TEST_CASE("the system's random bytes differ from call to call") {
   CHECK(first.size() == 32);
   CHECK(first != random.bytes(32));
   CHECK(random.bytes(0).empty());
+}
+
+TEST_CASE("no small draw is given twice, to one thread or to several") {
+  SystemRandom random;
+  std::array<std::vector<std::string>, 4> drawn;
+  {
+    std::vector<std::jthread> threads;
+    for (std::vector<std::string>& mine : drawn) {
+      threads.emplace_back([&random, &mine] {
+        for (std::size_t i = 0; i < 2000; ++i) mine.push_back(random.bytes(8 + i % 9));
+      });
+    }
+  }
+  std::set<std::string> beginnings;
+  for (const std::vector<std::string>& mine : drawn) {
+    for (const std::string& bytes : mine) beginnings.insert(bytes.substr(0, 8));
+  }
+  CHECK(beginnings.size() == 8000);
 }
 
 TEST_CASE("a draw below a bound throws away what would favour the low results") {

@@ -1,3 +1,6 @@
+// Longer than most: each function of the interface, and which thread, connection and transaction
+// makes it; what it does is in the files beside it.
+
 #include "store/sqlite/sqlite_store.h"
 
 #include <algorithm>
